@@ -1,0 +1,132 @@
+"""The same network after a change: what a remedy would do is computed on it, not recited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kaiming_mcp.architecture.ir import (
+    Activation,
+    Concat,
+    Conv,
+    Layer,
+    Linear,
+    Network,
+    Node,
+    Norm,
+    NormKind,
+    Repeat,
+    Residual,
+    Sequence,
+)
+
+
+def transform(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Rebuild a tree from its leaves up, each node passed through `change`."""
+    match node:
+        case Layer():
+            return change(node)
+        case Sequence():
+            return change(replace(node, children=tuple(transform(c, change) for c in node.children)))
+        case Repeat():
+            return change(replace(node, body=transform(node.body, change)))
+        case Residual():
+            shortcut = None if node.shortcut is None else transform(node.shortcut, change)
+            return change(replace(node, branch=transform(node.branch, change), shortcut=shortcut))
+        case Concat():
+            return change(replace(node, branches=tuple(transform(b, change) for b in node.branches)))
+
+
+def with_branch_scale(network: Network, scale: float) -> Network:
+    """Every residual branch multiplied by `scale`."""
+
+    def change(node: Node) -> Node:
+        return replace(node, scale=scale) if isinstance(node, Residual) else node
+
+    return replace(network, root=transform(network.root, change))
+
+
+def with_activation(network: Network, old: str, new: str) -> Network:
+    """One nonlinearity in place of another."""
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Layer) and isinstance(node.op, Activation) and node.op.name == old:
+            return replace(node, op=Activation(new))
+        return node
+
+    return replace(network, root=transform(network.root, change))
+
+
+def with_norm_before_activation(network: Network, kind: NormKind = "layer") -> Network:
+    """A normalization in front of every hidden nonlinearity."""
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Layer) and isinstance(node.op, Activation):
+            return Sequence((Layer(Norm(kind, 0)), node))
+        return node
+
+    return replace(network, root=transform(network.root, change))
+
+
+def with_norm_kind(network: Network, old: NormKind, new: NormKind) -> Network:
+    """One normalization in place of another."""
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Layer) and isinstance(node.op, Norm) and node.op.kind == old:
+            return replace(node, op=replace(node.op, kind=new))
+        return node
+
+    return replace(network, root=transform(network.root, change))
+
+
+def with_skips(network: Network, norm: NormKind = "layer") -> Network:
+    """Hidden layers that keep width and size grouped in pairs into pre-normalised residual blocks.
+
+    A block is x + W2 phi(norm(W1 phi(norm(x)))); layers that change the width stay as they are.
+    """
+    flat = list(_flat(network.root))
+    act = next((l for l in flat if isinstance(l, Layer) and isinstance(l.op, Activation)), None)
+    if act is None:
+        return network
+    out = list[Node]()
+    pending = list[Layer]()
+    for node in flat:
+        if isinstance(node, Layer) and isinstance(node.op, Activation | Norm) and _follows_kept(out, pending):
+            continue
+        if isinstance(node, Layer) and _keeps_width(node):
+            pending.append(node)
+            if len(pending) == 2:
+                half = [step for w in pending for step in (Layer(Norm(norm, 0)), act, w)]
+                out.append(Residual(Sequence(tuple(half))))
+                pending = []
+            continue
+        out.extend(pending)
+        pending = []
+        out.append(node)
+    return replace(network, root=Sequence((*out, *pending)))
+
+
+def _follows_kept(out: list[Node], pending: list[Layer]) -> bool:
+    return bool(pending) or (bool(out) and isinstance(out[-1], Residual))
+
+
+def _keeps_width(layer: Layer) -> bool:
+    match layer.op:
+        case Linear():
+            return layer.op.in_features == layer.op.out_features
+        case Conv():
+            return layer.op.in_channels == layer.op.out_channels and set(layer.op.stride) == {1}
+        case _:
+            return False
+
+
+def _flat(node: Node) -> list[Node]:
+    match node:
+        case Sequence():
+            return [leaf for child in node.children for leaf in _flat(child)]
+        case Repeat():
+            return _flat(node.body) * min(node.count, 512)
+        case _:
+            return [node]
+
+

@@ -1,0 +1,177 @@
+"""The result of every scaffold tool: one typed model, and one renderer to Markdown.
+
+The same content goes out twice, as structured data and as text, because a host shows its model one or
+the other. The first ten lines of the text hold the verdict, up to three numbers and one change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+Basis = Literal["computed", "read", "assumed", "measured", "stated"]
+Severity = Literal["high", "medium", "low", "note"]
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "note")
+LONGEST_REQUEST = 1500
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Fact(_Part):
+    """Something the server established, and how it knows."""
+
+    id: str
+    statement: str
+    basis: Basis
+    value: Finite | SkipJsonSchema[None] = None
+    unit: str = ""
+    source: str = ""
+
+
+class Finding(_Part):
+    """What the facts mean for the user's problem, under one principle."""
+
+    id: str
+    severity: Severity
+    title: str
+    evidence: list[str] = Field(description="Fact ids")
+    remedy: str
+    predicted_effect: str = ""
+    test: str
+    principle: str = Field(description="URI of the principle's resource")
+
+
+class Step(_Part):
+    """One step of thought for the model to take; it ends in one field of the answer."""
+
+    way: str
+    prompt: str
+    cites: list[str] = Field(description="Fact ids")
+    field: str
+
+
+class FormField(_Part):
+    """One field of the answer form."""
+
+    name: str
+    holds: str
+
+
+class Quotation(_Part):
+    """Exact words with their place and grade."""
+
+    text: str
+    attribution: str
+    source: str
+    grade: Literal["primary", "secondary"]
+
+
+class Scaffold(_Part):
+    """A scaffold: facts, findings, and the frame for the model to fill in.
+
+    Where nothing could be established only `needs` and `example` are filled.
+    """
+
+    tool: str
+    verdict: str
+    key_numbers: list[str] = Field(default=[], max_length=3)
+    first_change: str = ""
+    established: list[Fact] = []
+    findings: list[Finding] = []
+    frame: list[Step] = []
+    answer_form: list[FormField] = []
+    limits: list[str] = []
+    quotes: list[Quotation] = []
+    read_as: str = Field(default="", description="The network as read, in layer notation")
+    measure: str = Field(default="", description="The measurement that decides")
+    request: str = Field(default="", description="This call and a digest of its facts")
+    needs: str = Field(default="", description="What to send, when nothing could be established")
+    example: str = ""
+
+    def structured(self) -> dict[str, Any]:
+        """The parts that are filled, as plain data."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def request_line(tool: str, args: dict[str, Any], facts: list[Fact]) -> str:
+    """The line that lets these facts be recomputed: tool, arguments, 8 hex digits over the facts."""
+    digest = hashlib.sha256("\n".join(f"{f.id} {f.statement}" for f in facts).encode()).hexdigest()[:8]
+    given = {k: v for k, v in args.items() if v not in ("", 0)}
+    line = json.dumps({"tool": tool, "args": given, "facts": digest}, ensure_ascii=False)
+    return line if len(line) <= LONGEST_REQUEST else json.dumps({"tool": tool, "facts": digest})
+
+
+def number(x: float) -> str:
+    """A number as a person reads it: three digits, powers of ten for the extremes."""
+    if x == 0 or not math.isfinite(x):
+        return f"{x:g}"
+    return f"{x:.2e}" if abs(x) < 1e-3 or abs(x) >= 1e5 else f"{x:.3g}"
+
+
+def power(log_x: float) -> str:
+    """A positive number given by its natural logarithm, also where a float would overflow."""
+    if math.isinf(log_x):
+        return "0" if log_x < 0 else "infinity"
+    if abs(log_x) < 600:
+        return number(math.exp(log_x))
+    exponent = math.floor(log_x / math.log(10))
+    return f"{math.exp(log_x - exponent * math.log(10)):.1f}e{exponent:+d}"
+
+
+def render(part: Scaffold) -> str:
+    """Markdown with the same content as the structured form."""
+    if part.needs:
+        example = f"\n\nFor example:\n\n```\n{part.example}\n```" if part.example else ""
+        return f"**{part.verdict}** {part.needs}{example}\n"
+    blocks = [
+        _head(part),
+        _section("Findings", [_finding(f) for f in part.findings]),
+        _section("Established facts", [_fact(f) for f in part.established]),
+        _section("Frame: take each step, fill its field", [_step(i, s) for i, s in enumerate(part.frame, 1)]),
+        _section("Answer form", [f"- **{f.name}**: {f.holds}" for f in part.answer_form]),
+        _section("Limits", [f"- {line}" for line in part.limits]),
+        _section("Quotations", [_quote(q) for q in part.quotes]),
+        f"## The network as read\n\n```kaiming\n{part.read_as}\n```" if part.read_as else "",
+        _section("Next", [f"- Measure: {part.measure}", f"- Request: `{part.request}`"]),
+    ]
+    return "\n\n".join(b for b in blocks if b) + "\n"
+
+
+def _head(part: Scaffold) -> str:
+    numbers = "\n".join(f"- {line}" for line in part.key_numbers)
+    return f"**Verdict.** {part.verdict}\n\n{numbers}\n\n**First change.** {part.first_change}"
+
+
+def _section(title: str, lines: list[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _fact(f: Fact) -> str:
+    source = f"; {f.source}" if f.source else ""
+    return f"- [{f.id}] {f.statement} ({f.basis}{source})"
+
+
+def _finding(f: Finding) -> str:
+    effect = f" Predicted: {f.predicted_effect}" if f.predicted_effect else ""
+    cites = ", ".join(f.evidence)
+    return (
+        f"- **{f.id} ({f.severity}) {f.title}** [{cites}]\n"
+        f"  Do: {f.remedy}{effect}\n  Test: {f.test}\n  Principle: {f.principle}"
+    )
+
+
+def _step(i: int, s: Step) -> str:
+    cites = f" [{', '.join(s.cites)}]" if s.cites else ""
+    return f"{i}. *{s.way}*: {s.prompt}{cites} → **{s.field}**"
+
+
+def _quote(q: Quotation) -> str:
+    return f"- “{q.text}” ({q.attribution}, {q.source}; {q.grade})"

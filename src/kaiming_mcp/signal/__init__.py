@@ -1,0 +1,1 @@
+"""Signal propagation at initialization: second moments, correlations and gradients, in logs."""

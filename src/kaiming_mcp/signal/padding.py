@@ -1,0 +1,71 @@
+"""Zero padding as a spatial profile: what a border loses, layer after layer.
+
+On an axis of n positions a kernel of k taps averages the second moments that it reaches; a tap on the
+padding reaches zero. So the profile u goes to A u with A the k-tap averaging band, and the kept part
+is mean(A u). The gradient goes through A transposed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaiming_mcp.architecture.ir import Conv
+from kaiming_mcp.signal.activations import Array
+
+Profile = tuple[Array, ...]
+Indices = NDArray[np.int_]
+# Taps are summed one by one; a longer kernel than this is treated as seeing no border.
+_MOST_TAPS = 128
+
+
+def through(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) -> tuple[float, Profile | None]:
+    """(kept fraction, new profile of mean 1) of a second moment that crosses a convolution."""
+    if not _applies(op, profile) or profile is None or sizes is None:
+        return 1.0, _flat(sizes)
+    kept, out = 1.0, list[Array]()
+    for axis, (u, n) in enumerate(zip(profile, sizes, strict=True)):
+        v = sum((_read(u, starts) for starts in _taps(op, axis, n)), np.zeros(n)) / op.kernel[axis]
+        kept *= float(v.mean())
+        out.append(v / v.mean() if v.mean() > 0 else np.ones(n))
+    return kept, tuple(out)
+
+
+def back(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) -> tuple[float, Profile | None]:
+    """(kept fraction, profile) of a gradient that goes back to an input of the given sizes."""
+    if not _applies(op, profile) or profile is None or sizes is None:
+        return 1.0, _flat(sizes)
+    kept, out = 1.0, list[Array]()
+    for axis, (t, n) in enumerate(zip(profile, sizes, strict=True)):
+        v = np.zeros(n)
+        for starts in _taps(op, axis, len(t)):
+            inside = (starts >= 0) & (starts < n)
+            np.add.at(v, starts[inside], t[inside])
+        kept *= float(v.sum() / (op.kernel[axis] * t.sum()))
+        out.append(v / v.mean() if v.mean() > 0 else np.ones(n))
+    return kept, tuple(out)
+
+
+def _applies(op: Conv, profile: Profile | None) -> bool:
+    return (
+        profile is not None
+        and not op.transposed
+        and op.padding_mode == "zeros"
+        and len(profile) == len(op.kernel)
+        and max(op.kernel) <= _MOST_TAPS
+    )
+
+
+def _taps(op: Conv, axis: int, n_out: int) -> list[Indices]:
+    """For each tap, the input position that each of n_out outputs reads."""
+    base = np.arange(n_out) * op.stride[axis] - op.padding[axis]
+    return [base + tap * op.dilation[axis] for tap in range(op.kernel[axis])]
+
+
+def _read(u: Array, positions: Indices) -> Array:
+    inside = (positions >= 0) & (positions < len(u))
+    return np.where(inside, u[np.clip(positions, 0, len(u) - 1)], 0.0)
+
+
+def _flat(sizes: tuple[int, ...] | None) -> Profile | None:
+    return None if sizes is None else tuple(np.ones(n) for n in sizes)
