@@ -110,12 +110,15 @@ class Attention:
     """Softmax attention with its projections; `heads` = 0 where the text hides it.
 
     `kv_features` is the width of the key and value projections (grouped-query: below `features`).
+    `extra` counts the parameters that this shape does not: query and key norms, a bias on three of
+    the four projections, queries wider than `features`.
     """
 
     features: int
     heads: int = 0
     kv_features: int = 0
     bias: bool = True
+    extra: int = 0
 
     @property
     def kv_width(self) -> int:
@@ -142,10 +145,14 @@ class Recurrent:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A module whose meaning is not known: its class name and arguments, as printed."""
+    """A module whose meaning is not known: its class name and arguments, as printed.
+
+    `parameters` is its parameter count where the text or the class tells it.
+    """
 
     name: str
     arguments: str = ""
+    parameters: int | None = None
 
 
 Op = (
@@ -222,7 +229,16 @@ class Concat:
     path: str = field(default="", compare=False)
 
 
-Node = Layer | Sequence | Repeat | Residual | Concat
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The branches' outputs multiplied element by element: act(gate(x)) * up(x), x * gate(x)."""
+
+    branches: tuple[Node, ...]
+    path: str = field(default="", compare=False)
+    basis: Basis = field(default="read", compare=False)
+
+
+Node = Layer | Sequence | Repeat | Residual | Concat | Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +299,7 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case Layer():
             return ()
-        case Sequence(children=inner) | Concat(branches=inner):
+        case Sequence(children=inner) | Concat(branches=inner) | Product(branches=inner):
             return inner
         case Repeat(body=body):
             return (body,)

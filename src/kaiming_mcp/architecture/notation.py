@@ -21,6 +21,7 @@ from kaiming_mcp.architecture.ir import (
     Norm,
     Op,
     Origin,
+    Product,
     Reading,
     Repeat,
     Residual,
@@ -214,13 +215,15 @@ class _Reader:
                     shortcut = self.block(self.take(), WORDS["shortcut"])
                     self.width = leaving
                 return Residual(branch, shortcut, scale, path)
-            case "concat":
+            case "concat" | "product":
                 branches: list[Node] = []
                 widths: list[int] = []
                 while len(branches) < 2 or self.peek() == "{":
                     self.width = entry
                     branches.append(self.block(head, word))
                     widths.append(self.width)
+                if word.name == "product":
+                    return Product(tuple(branches), path)
                 self.width = joined_width(widths)
                 return Concat(tuple(branches), path)
             case _:

@@ -311,6 +311,7 @@ TABLE: tuple[Word, ...] = (
     _word("residual [scale S]", "residual { linear 64 64 ; relu }"),
     _word("shortcut", "residual { conv 64 128 k3 s2 } shortcut { conv 64 128 k1 s2 }"),
     _word("concat", "concat { conv 64 32 k1 } { conv 64 32 k3 }"),
+    _word("product", "product { linear 64 128 ; silu } { linear 64 128 }"),
     _word(
         "linear IN OUT [nobias]",
         "linear 784 256",

@@ -39,13 +39,13 @@ def parameter_count(op: Op) -> int | None:
             return op.count * op.features
         case Attention():
             width, narrow = op.features, op.kv_width
-            return 2 * width * (width + narrow) + (2 * width + 2 * narrow) * op.bias
+            return 2 * width * (width + narrow) + (2 * width + 2 * narrow) * op.bias + op.extra + op.extra
         case Recurrent():
             return _recurrent(op)
         case Pool() | Dropout() | Reshape() | Upsample():
             return 0
         case Opaque():
-            return None
+            return op.parameters
 
 
 def total_parameters(node: Node) -> int:

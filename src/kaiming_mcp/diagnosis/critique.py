@@ -61,9 +61,9 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
 
 
 FORM = [
-    FormField(name="invariant", holds="the quantity that should be conserved, its value now (fact id), its target"),
+    FormField(name="invariant", holds="what should be conserved, its value now (fact id), its target"),
     FormField(name="mechanism", holds="one sentence: why it is broken, or why it holds, citing a fact id"),
-    FormField(name="contract", holds="what the repeated block promises to the block above: input and output scale"),
+    FormField(name="contract", holds="what the repeated block promises the next: scale in, scale out"),
     FormField(name="era_test", holds="the earlier era and the observation that would make the analogy false"),
     FormField(name="removal", holds="what goes first, the measurement, and the result that brings it back"),
     FormField(name="decision", holds="one change, its predicted number, and the number at which to give it up"),
@@ -226,14 +226,14 @@ def _frame(subject: Subject, here: Course | None, faults: list[Draft], removal: 
     top = faults[0] if faults else None
     block, sums = _block(subject), sum(n for _, n in structure.residuals(subject.network.root))
     conserved = (
-        f"Two quantities ought to be conserved along depth. E[x²] changes by {power(here.log_forward)}, the gradient "
-        f"by {power(here.log_backward)}. Which one breaks first, and what single factor per layer holds both at 1?"
+        f"Two quantities ought to be conserved along depth. E[x²] changes by x{power(here.log_forward)}, the "
+        f"gradient by x{power(here.log_backward)}. Which one breaks first, and what single factor per layer holds both at 1?"
         if here is not None
         else "The signal could not be computed here. Name the quantity that must be conserved along depth "
         "(E[x²] of the trunk, gradient norm), and where this structure can change it."
     )
     cause = (
-        f"Finding D1 says: {top.title.lower()}. Derive it in one line from the cited fact; then say what else would "
+        f"D1: {top.title}. Derive it in one line from the cited fact; then say what else would "
         "show the same numbers, and which measurement separates the two."
         if top
         else "Nothing is broken. Say which fact would have to change, and to what, before you would touch the design."
@@ -253,7 +253,7 @@ def _frame(subject: Subject, here: Course | None, faults: list[Draft], removal: 
         Step(way="Earlier era", prompt=era, cites=cites, field="era_test"),
         Step(
             way="Simplicity",
-            prompt=f"Remove first: {removal.what} Test: {removal.test} What result would bring it back?",
+            prompt=f"Remove first: {removal.what}. Test: {removal.test} What result would bring it back?",
             cites=list(removal.evidence),
             field="removal",
         ),

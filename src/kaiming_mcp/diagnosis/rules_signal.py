@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from kaiming_mcp.architecture.ir import Activation, Network, Norm, Residual, walk
+from kaiming_mcp.architecture.ir import Activation, Conv, Linear, Norm, Residual, layers
 from kaiming_mcp.diagnosis import structure, variants
 from kaiming_mcp.diagnosis.subject import BROKEN, HE, Course, Draft, Subject, course, course_of
 from kaiming_mcp.scaffold import Severity, power
 from kaiming_mcp.signal.activations import SATURATING, find
-from kaiming_mcp.signal.initialization import Initialization
+from kaiming_mcp.signal.initialization import Initialization, variances
 from kaiming_mcp.signal.moments import moments
 
 UNSTABLE = frozenset({"gelu", "gelu_tanh", "quick_gelu", "silu", "mish", "hardswish", "relu2"})
@@ -107,7 +107,7 @@ def _residual_growth(subject: Subject, here: Course) -> Draft | None:
         "std(F(x))/std(x) per block at step 0; it should be well below 1 and sum of squares <= 1.",
         effect(f"branch scale {scale:.3g}", then),
         weight=here.worst,
-        limit="explodes",
+        limit="No norm and a He branch",
     )
 
 
@@ -117,9 +117,7 @@ def _normed(block: Residual) -> bool:
 
 def _batch_norm_without_skip(subject: Subject, here: Course) -> Draft | None:
     root = subject.network.root
-    batch = sum(
-        n for node, n in walk(root) if hasattr(node, "op") and isinstance(node.op, Norm) and node.op.kind == "batch"  # type: ignore[union-attr]
-    )
+    batch = sum(n for la, n in layers(root) if isinstance(la.op, Norm) and la.op.kind == "batch")
     if batch < 4 or structure.has_skip(root) or here.log_backward <= BROKEN:
         return None
     per_layer = here.log_backward / (here.depth - 1)
@@ -189,6 +187,7 @@ def _saturation(subject: Subject, here: Course) -> Draft | None:
         "fraction of hidden units with |phi'| < 0.1 of its maximum, and gradient norm per layer, at step 0.",
         (kept + " " + (effect(f"{new}, {init.describe()}", traced) if traced else "")).strip(),
         weight=here.worst + 1,
+        limit="Sigmoid",
     )
 
 
@@ -262,10 +261,10 @@ def _gain(subject: Subject, here: Course) -> Draft | None:
         return None
     init, then = first[0]
     rate = here.log_backward / (here.depth - 1)
-    power_kept = math.exp(moments(act.name, act.parameter, 0.0, 0.0).log_second)
+    kept = math.exp(moments(act.name, act.parameter, 0.0, 0.0).log_second)
     fact = subject.facts.add(
-        f"{act.name} passes on E[phi²] = {power_kept:.4g} of the variance; with {subject.init.describe()} the "
-        f"gradient is multiplied by {power(rate)} per layer, {power(here.log_backward)} over {here.depth} layers",
+        f"{act.name} keeps {kept:.4g} of the second moment and {subject.init.describe()} has fan_in Var[w] = "
+        f"{_typical_gain(subject):.3g}: x{power(rate)} per layer, where {1 / kept:.4g} would hold it at 1",
         "computed",
         math.exp(rate),
         "per layer",
@@ -281,8 +280,15 @@ def _gain(subject: Subject, here: Course) -> Draft | None:
         "log E[x²] and log gradient per layer at step 0 on one real batch; |slope| x depth < ln 10.",
         effect(init.describe(), then),
         weight=here.worst,
-        limit="PyTorch default",
+        limit="Convergence is not quality",
     )
+
+
+def _typical_gain(subject: Subject) -> float:
+    """fan_in Var[w] of the median weighted layer."""
+    ops = [layer.op for layer, _ in layers(subject.network.root) if isinstance(layer.op, Linear | Conv)]
+    gains = sorted(variances(subject.init, op)[0] for op in ops)
+    return gains[len(gains) // 2]
 
 
 def _call(init: Initialization) -> str:
@@ -296,27 +302,20 @@ def _call(init: Initialization) -> str:
 def _collapse(subject: Subject, here: Course) -> Draft | None:
     if here.across >= COLLAPSED or structure.has_skip(subject.network.root):
         return None
-    fact = subject.facts.add(
-        f"at the last layer only {power(math.log(here.across) if here.across > 0 else -math.inf)} of E[x²] "
-        "differs between two inputs: the output is alive but ignores the input",
-        "computed",
-        here.across,
-        "share",
-        "D_x / q",
-    )
+    fact = next(f.id for f in subject.facts.items if f.unit == "share")
     # The same remedy as for the scale: a collapse without a broken scale is the rarer case.
     first = gain_candidates(subject)[:1]
     better = first[0] if first and first[0][1].across > 10 * here.across else None
     return Draft(
         "high" if here.healthy else "medium",
         INIT,
-        "Inputs have become alike: correlation collapse, or a bias floor",
+        "The output is alive but ignores the input (correlation collapse, bias floor)",
         (fact,),
         f"{better[0].describe()} with zero biases" if better else "add skips or normalization across the batch",
         "relative change of the last activations when the inputs are shuffled, at step 0; below 1e-3 is collapse.",
         f"share that differs between inputs {power(math.log(better[1].across))}." if better else "",
         weight=0.5,
-        limit="bias",
+        limit="Mean-field",
     )
 
 
@@ -339,7 +338,3 @@ def _no_curvature(subject: Subject) -> Draft | None:
         weight=100,
     )
 
-
-def variant_course(network: Network, subject: Subject) -> Course | None:
-    """The course of a changed network under the same setting."""
-    return course_of(network, subject.init, subject.batch)

@@ -55,7 +55,7 @@ def _deep_plain(subject: Subject) -> Draft | None:
         "training loss of this depth against its truncation to half, equal steps; the deeper one must not be worse.",
         predicted,
         weight=depth / 100,
-        limit="hallow",
+        limit="Shallow nets",
     )
 
 
@@ -87,7 +87,7 @@ def _post_norm(subject: Subject) -> Draft | None:
         "gradient norm of the last against the first block at step 0, and the loss over 100 steps with and "
         "without warm-up.",
         weight=found / 100,
-        limit="Post-LN",
+        limit="Post-norm",
     )
 
 
@@ -139,7 +139,7 @@ def _projection_on_skip(subject: Subject) -> Draft | None:
         "make every shortcut that keeps its size the identity; project only where the size changes.",
         "product of the scale factors along the longest skip path; training loss with identity shortcuts, equal steps.",
         weight=total / 100,
-        limit="near identity",
+        limit="Target far from identity",
     )
 
 

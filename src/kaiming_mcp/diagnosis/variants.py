@@ -15,6 +15,7 @@ from kaiming_mcp.architecture.ir import (
     Node,
     Norm,
     NormKind,
+    Product,
     Repeat,
     Residual,
     Sequence,
@@ -33,7 +34,7 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
         case Residual():
             shortcut = None if node.shortcut is None else transform(node.shortcut, change)
             return change(replace(node, branch=transform(node.branch, change), shortcut=shortcut))
-        case Concat():
+        case Concat() | Product():
             return change(replace(node, branches=tuple(transform(b, change) for b in node.branches)))
 
 

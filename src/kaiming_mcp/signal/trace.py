@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from kaiming_mcp.architecture.ir import (
@@ -17,6 +16,7 @@ from kaiming_mcp.architecture.ir import (
     Node,
     Norm,
     Pool,
+    Product,
     Repeat,
     Residual,
     Sequence,
@@ -95,7 +95,7 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
     except Mismatch as wrong:
         raise NotTracedError(f"the layers do not connect: {wrong}") from wrong
     back(Cotangent(0.0, end.profile and tuple(u * 0 + 1 for u in end.profile)))
-    if network.input is None or (start.profile is None and _has_padding(root)):
+    if start.profile is None and _has_padding(root):
         run.notes["zero padding: its loss at the border needs the input's size"] = None
     return Trace(tuple(run.stations), run.setting, tuple(run.notes), _spread(root, run.stations))
 
@@ -139,6 +139,8 @@ def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Ba
             return _residual(node, state, run, index)
         case Concat():
             return _concat(node, state, run, index)
+        case Product():
+            return _product(node, state, run, index)
 
 
 def _chain(steps: list[tuple[Node, str]], state: State, run: _Run) -> tuple[State, Backward]:
@@ -248,6 +250,29 @@ def _concat(node: Concat, state: State, run: _Run, index: str) -> tuple[State, B
     return after, backward
 
 
+def _product(node: Product, state: State, run: _Run, index: str) -> tuple[State, Backward]:
+    """Independent factors: q = q_a q_b, p = p_a p_b; each factor's gradient is scaled by the other's q."""
+    run.depth += 1
+    parts = [_forward(branch, state, run, index) for branch in node.branches]
+    run.depth -= 1
+    after = parts[0][0]
+    for factor, _ in parts[1:]:
+        _expect_same(after.shape, factor.shape)
+        after = replace(
+            after,
+            log_q=after.log_q + factor.log_q,
+            mean=after.mean * factor.mean,
+            across=1 - (1 - after.across) * (1 - factor.across),
+            within=1 - (1 - after.within) * (1 - factor.within),
+        )
+
+    def backward(c: Cotangent) -> Cotangent:
+        ends = [back(Cotangent(c.log_g + after.log_q - s.log_q, c.profile)) for s, back in parts]
+        return Cotangent(log_sum(*(e.log_g for e in ends)), ends[0].profile)
+
+    return after, backward
+
+
 def _expect_same(skip: Shape, branch: Shape) -> None:
     if skip.features and branch.features and skip.features != branch.features:
         raise Mismatch(skip.features, branch.features)
@@ -289,5 +314,3 @@ def _spread(root: Node, stations: list[Station]) -> float:
     widths = [s.state.shape.features for s in stations[:-1] if s.kind == "layer"]
     return math.sqrt(5 * sum(1 / w for w in widths if w))
 
-
-Tracer = Callable[[Network, Initialization, int], Trace]

@@ -1,0 +1,29 @@
+"""The parameter account: what the printed modules hold, the true total, and every difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kaiming_mcp.architecture.ir import Difference, Network, Opaque, layers
+from kaiming_mcp.architecture.parameters import total_parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`printed` in the modules of the text, `total` in the model; `unknown` modules may hold more."""
+
+    printed: int
+    total: int
+    differences: tuple[Difference, ...]
+    unknown: tuple[str, ...]
+
+
+def account(network: Network) -> Account:
+    """Add up a network; positive differences are hidden from the text, negative ones counted twice."""
+    layered = total_parameters(network.root)
+    hidden = sum(d.count for d in network.differences if d.count > 0)
+    doubled = sum(d.count for d in network.differences if d.count < 0)
+    unknown = dict.fromkeys(
+        f"{layer.op.name}({layer.op.arguments})"[:60] for layer, _ in layers(network.root) if isinstance(layer.op, Opaque)
+    )
+    return Account(layered - hidden, layered + doubled, network.differences, tuple(unknown))

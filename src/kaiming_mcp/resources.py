@@ -1,0 +1,76 @@
+"""Principles, patterns, sources and guides as resources: static, cacheable Markdown."""
+
+from __future__ import annotations
+
+import mcp_types as types
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.server.mcpserver.resources import TextResource
+
+from kaiming_mcp.library import Library, Principle
+from kaiming_mcp.pages import index_page, principle_page, source_line, sources_page
+
+MARKDOWN = "text/markdown"
+
+
+def register_resources(server: MCPServer, content: Library) -> None:
+    """Register every resource and template that needs only content."""
+    _static(server, "kaiming://principles", "principles", "All principles", "Index with claims", index_page(content), 0.9)
+    for principle in [*content.principles.values(), *content.reasoning.values()]:
+        page = principle_page(content, principle)
+        _static(server, principle.uri, principle.id, principle.title, principle.claim, page, 0.8)
+    _static(server, "kaiming://sources", "sources", "Sources", "The bibliography", sources_page(content), 0.3)
+    _static(
+        server, "kaiming://guide", "guide", "Guide", "Which tool for which situation", content.guides["index"], 0.7
+    )
+    _static(
+        server,
+        "kaiming://guide/layer-notation",
+        "layer-notation",
+        "Layer notation",
+        "Grammar of the notation for networks, with examples",
+        content.guides["layer-notation"],
+        0.7,
+    )
+    _templates(server, content)
+
+
+def _static(server: MCPServer, uri: str, name: str, title: str, description: str, text: str, priority: float) -> None:
+    server.add_resource(
+        TextResource(
+            uri=uri,
+            name=name,
+            title=title,
+            description=description,
+            mime_type=MARKDOWN,
+            annotations=types.Annotations(audience=["assistant", "user"], priority=priority),
+            text=text,
+        )
+    )
+
+
+def _templates(server: MCPServer, content: Library) -> None:
+    @server.resource("kaiming://principles/{id}", name="principle", title="A principle", mime_type=MARKDOWN)
+    def principle(id: str) -> str:
+        """One of the five core principles, by id."""
+        return _page(content, content.principles, id)
+
+    @server.resource("kaiming://reasoning/{id}", name="reasoning", title="A way of reasoning", mime_type=MARKDOWN)
+    def reasoning(id: str) -> str:
+        """One of the three reasoning patterns, by id."""
+        return _page(content, content.reasoning, id)
+
+    @server.resource("kaiming://sources/{key}", name="source", title="A source", mime_type=MARKDOWN)
+    def source(key: str) -> str:
+        """One entry of the bibliography, by key."""
+        if key not in content.sources:
+            raise ResourceNotFoundError(f"No source {key!r}; kaiming://sources lists all keys")
+        return source_line(key, content.sources[key]) + "\n"
+
+    _ = principle, reasoning, source  # registered by their decorators
+
+
+def _page(content: Library, shelf: dict[str, Principle], name: str) -> str:
+    if name not in shelf:
+        raise ResourceNotFoundError(f"No page {name!r}; known: {', '.join(shelf)}")
+    return principle_page(content, shelf[name])

@@ -1,0 +1,122 @@
+"""create_server(): the one place where everything is registered."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import mcp_types as types
+from mcp.server import MCPServer
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
+
+from kaiming_mcp import __version__
+from kaiming_mcp.completions import register_completions
+from kaiming_mcp.library import library
+from kaiming_mcp.prompts import register_prompts
+from kaiming_mcp.resources import register_resources
+from kaiming_mcp.tools import EXAMPLES, register_tools
+
+INSTRUCTIONS = """\
+Kaiming He's way of thinking, grounded in facts. Use when someone designs a neural network, asks why \
+gradients vanish or explode, wonders whether a task is generative, or carries machine learning into \
+another science. Do not use for general coding or for training runs: nothing is executed here.
+
+Each scaffold tool reads what is pasted (a PyTorch print(model), or the layer notation of \
+kaiming://guide/layer-notation), computes what theory can (second moment, gradient and input correlation \
+through this very network at initialization), and returns: verdict, three numbers, one change, findings \
+with tests, facts with their basis, and a frame of steps. Fill in every step of the frame and cite fact \
+ids; keep assumed apart from read and computed. Quotations carry a grade; quote only those.
+
+Facts are recomputed in milliseconds: to compare two designs, edit `read_as` (the network in layer \
+notation) and send it again. Principles are resources (kaiming://principles) and, for clients that do \
+not read resources, the tool read_principle."""
+
+_ONE_HOUR = 3_600_000
+
+
+class KaimingServer(MCPServer):
+    """MCPServer with errors that name what was wrong and what to send instead."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """Refuse unknown tools and arguments by name, with the nearest valid one."""
+        tools = {t.name: t for t in await self.list_tools()}
+        if name not in tools:
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool {name!r}.{_nearest(name, tools)}")
+        allowed = list(tools[name].input_schema.get("properties", {}))
+        for given in arguments:
+            if given not in allowed:
+                raise ToolError(f"Unknown argument {given!r}.{_nearest(given, allowed)} Example: {EXAMPLES[name]}")
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise ToolError(_explained(name, error.__cause__)) from error
+            raise
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> types.GetPromptResult | types.InputRequiredResult:
+        """Answer unknown prompts and missing arguments with invalid-params."""
+        prompts = {p.name: p for p in await self.list_prompts()}
+        if name not in prompts:
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown prompt {name!r}.{_nearest(name, prompts)}")
+        expected = prompts[name].arguments or []
+        allowed, given = [a.name for a in expected], arguments or {}
+        missing = [a.name for a in expected if a.required and not str(given.get(a.name, "")).strip()]
+        unknown = [a for a in given if a not in allowed]
+        if missing or unknown:
+            fault = f"missing argument {missing[0]!r}" if missing else f"unknown argument {unknown[0]!r}"
+            raise MCPError(
+                code=types.INVALID_PARAMS, message=f"Prompt {name!r}: {fault}. It takes: {', '.join(allowed)}."
+            )
+        return await super().get_prompt(name, arguments, context)
+
+
+def create_server() -> KaimingServer:
+    """A new server with all tools, resources, prompts and completions.
+
+    Raises:
+        ContentError: a content file breaks a rule.
+    """
+    content = library()
+    hint = CacheHint(ttl_ms=_ONE_HOUR, scope="public")
+    server = KaimingServer(
+        "kaiming-mcp",
+        title="Kaiming He's way of thinking",
+        description="Scaffolds that carry facts about your network, your data and the literature.",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",
+        subscriptions=False,
+        cache_hints={
+            "tools/list": hint,
+            "prompts/list": hint,
+            "resources/list": hint,
+            "resources/templates/list": hint,
+            "resources/read": hint,
+            "server/discover": hint,
+        },
+    )
+    register_tools(server, content)
+    register_resources(server, content)
+    register_prompts(server, content)
+    register_completions(server, content)
+    return server
+
+
+def _nearest(word: str, choices: Any) -> str:
+    names = list(choices)
+    near = difflib.get_close_matches(word, names, 1, 0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(names)}."
+
+
+def _explained(name: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    argument = ".".join(str(part) for part in first["loc"])
+    return f"Argument {argument!r}: {first['msg']} (got {str(first['input'])[:80]!r}). Example: {EXAMPLES[name]}"

@@ -1,0 +1,43 @@
+"""`kaiming-mcp try`: start the real server, call one tool through a real client, print the text."""
+
+from __future__ import annotations
+
+import sys
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.shared.exceptions import MCPError
+from mcp_types import TextContent
+
+from kaiming_mcp.cli import read_value
+
+
+def run_tool(tool: str, arguments: list[str]) -> int:
+    """Print what a model would see; 0 when the tool answered, 1 when it refused, 2 for a bad argument."""
+    values: dict[str, str] = {}
+    for argument in arguments:
+        key, equals, text = argument.partition("=")
+        if not equals:
+            print(f"kaiming-mcp try: {argument!r} is not key=value", file=sys.stderr)  # noqa: T201 - a command
+            return 2
+        try:
+            values[key] = read_value(text)
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"kaiming-mcp try: {key}: {error}", file=sys.stderr)  # noqa: T201 - a command
+            return 2
+    return anyio.run(_call, tool, values)
+
+
+async def _call(tool: str, values: dict[str, str]) -> int:
+    server = StdioServerParameters(command=sys.executable, args=["-m", "kaiming_mcp"])
+    async with Client(server) as client:
+        try:
+            result = await client.call_tool(tool, values)
+        except MCPError as error:
+            print(error.error.message, file=sys.stderr)  # noqa: T201 - a command
+            return 1
+        stream = sys.stderr if result.is_error else sys.stdout
+        for part in result.content:
+            if isinstance(part, TextContent):
+                print(part.text, file=stream)  # noqa: T201 - a command
+        return int(bool(result.is_error))
