@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from kaiming_mcp.architecture.errors import ReadError
 
@@ -88,8 +88,8 @@ def parse(text: str) -> Printout:
     """
     if len(text) > LONGEST_TEXT:
         raise ReadError(
-            f"The text has {len(text):,} characters; at most {LONGEST_TEXT:,} are read. Expected the output of "
-            f"print(model), with equal blocks once, such as (0-11): 12 x Block(...). Example: {EXAMPLE}"
+            f"The text has {len(text):,} characters; at most {LONGEST_TEXT:,} are read. Expected the output "
+            f"of print(model), with equal blocks once, as in (0-11): 12 x Block(...). Example: {EXAMPLE}"
         )
     return _Parser(_clean(text)).printout()
 
@@ -194,8 +194,8 @@ class _Parser:
         top = self.stack[-1]
         if top.module and len(self.stack) - self.base + top.parentheses > DEEPEST_NESTING:
             raise ReadError(
-                f"Line {self._line(at)}: nested deeper than {DEEPEST_NESTING} parentheses. Expected the output of "
-                f"print(model); send one part of it, or the layer notation. Example: {EXAMPLE}"
+                f"Line {self._line(at)}: nested deeper than {DEEPEST_NESTING} parentheses. Expected the "
+                f"output of print(model); send one part of it, or the layer notation. Example: {EXAMPLE}"
             )
 
     def _close(self, end: int) -> None:

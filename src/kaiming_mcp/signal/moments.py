@@ -24,7 +24,7 @@ _EDGES = np.linspace(-12.0, 12.0, 25)  # in standard deviations: the tail beyond
 _DETAIL = np.array([0.5, 1, 2, 4, 8, 16, 32, 64])  # where activations bend, whatever the scale
 _DETAIL = np.concatenate([-_DETAIL[::-1], [0.0], _DETAIL])
 # The inner rule of a pair is coarser: its 1e-6 is far below the finite-width error it meets.
-_FEW_NODES, _FEW_WEIGHTS = np.polynomial.legendre.leggauss(6)
+_FEW_NODES, _FEW_WEIGHTS = np.polynomial.legendre.leggauss(8)
 _TAIL = np.linspace(-8.0, 8.0, 9)
 _BENDS = np.array([-4.0, -1.5, 0.0, 1.5, 4.0])
 
@@ -37,9 +37,9 @@ def _half_normal(edges: Array) -> tuple[Array, Array]:
     return nodes, weights
 
 
-_HALF_NODES, _HALF_WEIGHTS = _half_normal(np.array([0.0, 0.7, 1.7, 3.5, 8.0]))
+_HALF_EDGES = np.array([0.0, 0.7, 1.7, 3.5, 8.0])
 # Beyond this scale of the signal every activation is a power law of it: extrapolate in logs.
-LOG_SCALE_LIMIT = 120.0
+LOG_SCALE_LIMIT = 60.0
 # Below this distance phi is linear between the two inputs to 1e-4.
 _NEAR = 1e-9
 
@@ -98,6 +98,8 @@ def _moments(name: str, parameter: float | None, mean: float, log_variance: floa
         return Moments(
             (right - left) * sigma / math.sqrt(2 * math.pi), math.log(power) + log_variance, math.log(power)
         )
+    if name == "sin":
+        return _sine(mean * sigma, sigma**2)
     x, w = _gaussian_rule(mean * sigma, sigma, act)
     value, slope = act.phi(x), act.dphi(x)
     return Moments(float(w @ value), _log(float(w @ value**2)), _log(float(w @ slope**2)))
@@ -110,12 +112,31 @@ def _pair_distance(
     act = _get(name, parameter)
     if act.slopes is not None and mean == 0:
         return _log(_piecewise_linear_distance(act.slopes, distance)) + log_variance
+    if name == "sin":
+        return _log(_sine_distance(mean * math.exp(0.5 * log_variance), math.exp(log_variance), distance))
     # u = a + b, w = a - b with a, b independent, of variances v(1 + c)/2 and v(1 - c)/2.
     sigma = math.exp(0.5 * log_variance)
-    b = _HALF_NODES * sigma * math.sqrt(distance / 2)
+    sigma_b = sigma * math.sqrt(distance / 2)
+    kinks = np.abs(act.kinks) / sigma_b
+    z, outer = _half_normal(np.unique(np.concatenate([_HALF_EDGES, kinks[kinks < _HALF_EDGES[-1]]])))
+    b = z * sigma_b
     a, weight = _rule_per_row(mean * sigma, sigma * math.sqrt(max(1e-12, 1 - distance / 2)), act, b)
     squares = (act.phi(a + b[:, None]) - act.phi(a - b[:, None])) ** 2
-    return _log(float(_HALF_WEIGHTS @ (weight * squares).sum(axis=1)) / 2)
+    return _log(float(outer @ (weight * squares).sum(axis=1)) / 2)
+
+
+def _sine(mean: float, variance: float) -> Moments:
+    """Closed form, since no fixed rule resolves sin(u) at a large scale: E[e^{iu}] = e^{im - v/2}."""
+    fade = math.exp(-2 * variance)
+    square = -math.expm1(-2 * variance) / 2 + fade * math.sin(mean) ** 2
+    slope = (1 + fade * math.cos(2 * mean)) / 2
+    return Moments(math.exp(-variance / 2) * math.sin(mean), _log(square), _log(slope))
+
+
+def _sine_distance(mean: float, variance: float, distance: float) -> float:
+    near = -math.expm1(-variance * distance)
+    far = math.exp(-variance * (2 - distance)) - math.exp(-2 * variance)
+    return (near + math.cos(2 * mean) * far) / 2
 
 
 def _rule_per_row(mean: float, sigma: float, act: Nonlinearity, shifts: Array) -> tuple[Array, Array]:
