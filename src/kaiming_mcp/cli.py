@@ -34,7 +34,8 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kaiming-mcp", description="Kaiming He's way of thinking as MCP tools. Without a command: serve on stdio."
+        prog="kaiming-mcp",
+        description="Kaiming He's way of thinking as MCP tools. Without a command: serve on stdio.",
     )
     parser.add_argument("--version", action="version", version=f"kaiming-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -14,13 +14,18 @@ from kaiming_mcp.library import Library, Principle, Situation
 from kaiming_mcp.pages import quote_line, section_page
 from kaiming_mcp.scaffold import render
 from kaiming_mcp.tools.critique import critique_text
-from kaiming_mcp.tools.generative import reframe_text
 
 _ESSENCE = ("Rationale", "When it does not apply", "Questions to ask", "First measurement")
 _SITUATIONS: tuple[tuple[Situation, str], ...] = (
-    ("gradients", r"gradient|vanish|explod|nan\b|diverg|does(n't| not) train|dead relu|saturat|loss (is )?stuck"),
+    (
+        "gradients",
+        r"gradient|vanish|explod|nan\b|diverg|does(n't| not) train|dead relu|saturat|loss (is )?stuck",
+    ),
     ("generative", r"generat|diffusion|sampl|distribution|inverse|forecast|synthes|posterior|uncertain"),
-    ("science", r"protein|molecul|physic|chemi|climate|weather|biolog|medic|patient|astronom|material|neuro|econom"),
+    (
+        "science",
+        r"protein|molecul|physic|chemi|climate|weather|biolog|medic|patient|astronom|material|neuro|econom",
+    ),
 )
 
 
@@ -74,9 +79,8 @@ def register_prompts(server: MCPServer, content: Library) -> None:
         problem: Annotated[str, Field(description="What is given, what is wanted, the data and the metric")],
     ) -> list[Message]:
         """Decide whether a task is generative and how to pose it."""
-        scaffold = reframe_text(content, problem)
         principles = [content.principles["generative-models-as-universal-solvers"]]
-        return [UserMessage(_embedded(content, render(scaffold), principles))]
+        return [UserMessage(_embedded(content, problem, principles))]
 
     @server.prompt(title="Bring AI to a science")
     def bring_ai_to_science(
@@ -98,7 +102,10 @@ def register_prompts(server: MCPServer, content: Library) -> None:
 
 def _situation(problem: str) -> Situation:
     words = problem.lower()
-    return next((name for name, pattern in _SITUATIONS if re.search(pattern, words)), "design")
+    for name, pattern in _SITUATIONS:
+        if re.search(pattern, words):
+            return name
+    return "design"
 
 
 def _reasoning_step(pattern: Principle) -> str:

@@ -15,13 +15,27 @@ MARKDOWN = "text/markdown"
 
 def register_resources(server: MCPServer, content: Library) -> None:
     """Register every resource and template that needs only content."""
-    _static(server, "kaiming://principles", "principles", "All principles", "Index with claims", index_page(content), 0.9)
+    _static(
+        server,
+        "kaiming://principles",
+        "principles",
+        "All principles",
+        "Index with claims",
+        index_page(content),
+        0.9,
+    )
     for principle in [*content.principles.values(), *content.reasoning.values()]:
         page = principle_page(content, principle)
         _static(server, principle.uri, principle.id, principle.title, principle.claim, page, 0.8)
     _static(server, "kaiming://sources", "sources", "Sources", "The bibliography", sources_page(content), 0.3)
     _static(
-        server, "kaiming://guide", "guide", "Guide", "Which tool for which situation", content.guides["index"], 0.7
+        server,
+        "kaiming://guide",
+        "guide",
+        "Guide",
+        "Which tool for which situation",
+        content.guides["index"],
+        0.7,
     )
     _static(
         server,

@@ -73,7 +73,8 @@ class KaimingServer(MCPServer):
         if missing or unknown:
             fault = f"missing argument {missing[0]!r}" if missing else f"unknown argument {unknown[0]!r}"
             raise MCPError(
-                code=types.INVALID_PARAMS, message=f"Prompt {name!r}: {fault}. It takes: {', '.join(allowed)}."
+                code=types.INVALID_PARAMS,
+                message=f"Prompt {name!r}: {fault}. It takes: {', '.join(allowed)}.",
             )
         return await super().get_prompt(name, arguments, context)
 

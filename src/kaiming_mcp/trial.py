@@ -39,5 +39,5 @@ async def _call(tool: str, values: dict[str, str]) -> int:
         stream = sys.stderr if result.is_error else sys.stdout
         for part in result.content:
             if isinstance(part, TextContent):
-                print(part.text, file=stream)  # noqa: T201 - a command
+                print(part.text, file=stream)
         return int(bool(result.is_error))

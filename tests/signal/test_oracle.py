@@ -9,13 +9,23 @@ from typing import Any
 
 import pytest
 
-from kaiming_mcp.architecture.ir import Activation, Layer, Linear, Network, Norm, Repeat, Residual, Sequence, Shape
+from kaiming_mcp.architecture.ir import (
+    Activation,
+    Layer,
+    Linear,
+    Network,
+    Norm,
+    Repeat,
+    Residual,
+    Sequence,
+    Shape,
+)
 from kaiming_mcp.signal.initialization import parse_initialization
 from kaiming_mcp.signal.trace import Station, trace
 
 ORACLE = json.loads((Path(__file__).parents[1] / "data" / "oracle.json").read_text(encoding="utf-8"))
 ROWS = [r for r in ORACLE["rows"] if r["family"] != "transformer_encoder"]
-NAMES = {
+NAMES: dict[str, str] = {
     "pytorch_default": "pytorch",
     "pytorch_default_nobias": "pytorch without bias",
     "xavier_gain5/3": "xavier gain 5/3",
@@ -29,6 +39,10 @@ NORMS: dict[str, tuple[Layer, ...]] = {
 # Exceptions of the reference: row 34 is heavy-tailed (typical values within x1.5 of
 # mean * exp(-sigma^2/2)); row 27 (GELU, He, L = 50) is unstable and carries no digits.
 HEAVY_TAILED, UNSTABLE = 34, 27
+
+
+def _init_name(row: dict[str, Any]) -> str:
+    return NAMES.get(row["init"]) or str(row["init"])
 
 
 def _network(row: dict[str, Any]) -> Network:
@@ -49,7 +63,7 @@ def _network(row: dict[str, Any]) -> Network:
 
 
 def _stations(row: dict[str, Any]) -> list[Station]:
-    init = parse_initialization(NAMES.get(row["init"], row["init"]))
+    init = parse_initialization(_init_name(row))
     found = trace(_network(row), init, row["batch"]).stations
     kind = "sum" if row["family"] == "preact_residual_mlp" else "layer"
     return [s for s in found if s.kind == kind]
@@ -111,7 +125,7 @@ def test_the_unstable_row_decays_in_theory_and_in_measurement() -> None:
 def test_the_share_that_differs_between_inputs_matches_the_measured_cosine(row: dict[str, Any]) -> None:
     """cos of activations = 1 - D_x/q after the nonlinearity; D_x crosses the next layer as V D."""
     measured = row["measured"]["cos_between_inputs"]["l=5"]["mean"]
-    init = parse_initialization(NAMES.get(row["init"], row["init"]))
+    init = parse_initialization(_init_name(row))
     bias = init.scheme == "pytorch" and init.bias
     state = _stations(row)[5].state
     if bias:

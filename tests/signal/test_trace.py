@@ -139,7 +139,17 @@ def test_a_last_softmax_is_left_out() -> None:
 
 
 _STEPS = st.sampled_from(
-    ["linear 32 32", "relu", "gelu", "tanh", "sigmoid", "layernorm 32", "rmsnorm 32", "batchnorm 32", "dropout 0.3"]
+    [
+        "linear 32 32",
+        "relu",
+        "gelu",
+        "tanh",
+        "sigmoid",
+        "layernorm 32",
+        "rmsnorm 32",
+        "batchnorm 32",
+        "dropout 0.3",
+    ]
 )
 
 

@@ -24,6 +24,8 @@ def account(network: Network) -> Account:
     hidden = sum(d.count for d in network.differences if d.count > 0)
     doubled = sum(d.count for d in network.differences if d.count < 0)
     unknown = dict.fromkeys(
-        f"{layer.op.name}({layer.op.arguments})"[:60] for layer, _ in layers(network.root) if isinstance(layer.op, Opaque)
+        f"{layer.op.name}({layer.op.arguments})"[:60]
+        for layer, _ in layers(network.root)
+        if isinstance(layer.op, Opaque)
     )
     return Account(layered - hidden, layered + doubled, network.differences, tuple(unknown))

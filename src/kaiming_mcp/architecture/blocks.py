@@ -14,7 +14,6 @@ from typing import Protocol
 
 from kaiming_mcp.architecture.ir import (
     Activation,
-    Assumption,
     Attention,
     Difference,
     Layer,
@@ -174,7 +173,13 @@ def _pre_norm_pair(
     )
     return Sequence(
         tuple(
-            Residual(Sequence(tuple(_named(module, pair, path, context))), None, 1.0, f"{path}.{pair[1]}", "assumed")
+            Residual(
+                Sequence(tuple(_named(module, pair, path, context))),
+                None,
+                1.0,
+                f"{path}.{pair[1]}",
+                "assumed",
+            )
             for pair in (first, second)
         ),
         path,

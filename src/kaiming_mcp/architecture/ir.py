@@ -156,18 +156,7 @@ class Opaque:
 
 
 Op = (
-    Linear
-    | Conv
-    | Activation
-    | Norm
-    | Pool
-    | Dropout
-    | Reshape
-    | Upsample
-    | Embedding
-    | Attention
-    | Recurrent
-    | Opaque
+    Linear | Conv | Activation | Norm | Pool | Dropout | Reshape | Upsample | Embedding | Attention | Recurrent | Opaque
 )
 
 

@@ -179,9 +179,7 @@ class _Reader:
         self.depth += 1
         inner = self.sequence()
         if not self.peek():
-            raise Fault(
-                opening.at, f"the block of {word.name} that begins here is never closed by a }}", _BLOCK
-            )
+            raise Fault(opening.at, f"the block of {word.name} that begins here is never closed by a }}", _BLOCK)
         self.position += 1
         self.depth -= 1
         return inner
@@ -278,9 +276,7 @@ class _Reader:
         shown, near = shorten(head.text), self.previous
         word, bracket, _ = head.text.partition("(")
         if bracket and (called := find_word(word)):
-            raise Fault(
-                head.at, f"{shown}: numbers follow the word without brackets or commas", called[0].example
-            )
+            raise Fault(head.at, f"{shown}: numbers follow the word without brackets or commas", called[0].example)
         choices = [*WORDS, *(near.named | near.switches if near else ())]
         message = f"{shown} is not a layer word" + (f" nor an argument of {near.name}" if near else "")
         match difflib.get_close_matches(spelling(head.text[:40]), choices, 1):

@@ -94,9 +94,7 @@ class Arguments:
             value = float(above) / divisor * (-1 if sign == "-" else 1) if divisor else math.inf
             if least <= value <= most and abs(value) <= LARGEST_NUMBER:
                 return value
-        within = (
-            "" if least == -math.inf else f" from {least:g}" + (f" to {most:g}" if most < math.inf else "")
-        )
+        within = "" if least == -math.inf else f" from {least:g}" + (f" to {most:g}" if most < math.inf else "")
         raise self._fault(name, token, f"a number{within}, such as 0.1 or 1/8 or 1/sqrt(12)")
 
     def text(self, name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Reading
 from kaiming_mcp.architecture.notation import looks_like_notation, read_notation
-from kaiming_mcp.architecture.torch_repr import looks_like_torch_repr
 from kaiming_mcp.architecture.torch_reader import read_torch_repr
+from kaiming_mcp.architecture.torch_repr import looks_like_torch_repr
 
 EXAMPLE = """input 3x32x32
 conv 3 64 k3 ; batchnorm ; relu

@@ -107,8 +107,7 @@ def _conv_positions(op: Conv, positions: tuple[int, ...] | None) -> tuple[int, .
     if op.transposed:
         extra = op.output_padding or (0,) * len(op.kernel)
         return tuple(
-            max(1, (n - 1) * s - 2 * p + d * (k - 1) + e + 1)
-            for (n, k, s, p, d), e in zip(axes, extra, strict=True)
+            max(1, (n - 1) * s - 2 * p + d * (k - 1) + e + 1) for (n, k, s, p, d), e in zip(axes, extra, strict=True)
         )
     return tuple(max(1, (n + 2 * p - d * (k - 1) - 1) // s + 1) for n, k, s, p, d in axes)
 

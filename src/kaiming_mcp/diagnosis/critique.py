@@ -14,7 +14,7 @@ from kaiming_mcp.diagnosis.rules_signal import signal_findings
 from kaiming_mcp.diagnosis.rules_structure import structure_findings
 from kaiming_mcp.diagnosis.subject import Course, Draft, Subject, course
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import SEVERITIES, Finding, FormField, Scaffold, Step, number, power
+from kaiming_mcp.scaffold import SEVERITIES, Finding, FormField, Quotation, Scaffold, Step, number, power
 from kaiming_mcp.signal.trace import Station
 
 MOST_FINDINGS = 5
@@ -54,9 +54,9 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
         frame=_frame(subject, here, faults, removal),
         answer_form=FORM,
         limits=_limits(subject, reading, drafts, library),
-        quotes=_quotes(subject, faults, library),
+        quotes=_quotes(faults, library),
         read_as=_short(write_notation(subject.network)),
-        measure=_measure(subject, faults, library),
+        measure=_measure(faults, library),
     )
 
 
@@ -148,7 +148,7 @@ def _signal_facts(subject: Subject, here: Course) -> None:
         "share",
         "D_x / q",
     )
-    if subject.trace and subject.trace.log_q_spread**2 > 0.05 and not here.healthy or _wide_spread(subject):
+    if (subject.trace and subject.trace.log_q_spread**2 > 0.05 and not here.healthy) or _wide_spread(subject):
         spread = math.exp(subject.trace.log_q_spread) if subject.trace else 1.0
         subject.facts.add(
             f"finite width: E[x²] at the end varies by about x/÷ {number(spread)} between seeds (one sigma)",
@@ -189,16 +189,21 @@ def _verdict(subject: Subject, here: Course | None, faults: list[Draft]) -> str:
     if faults and faults[0].severity != "low":
         more = f" {len(faults) - 1} lesser finding(s) follow." if len(faults) > 1 else ""
         return f"{faults[0].title}.{more}"
-    calm = (
-        f"the signal keeps its scale over {here.depth} places, forward and backward"
-        if here is not None and here.healthy
-        else "no structural fault was found; the signal was not computed"
-        if here is None
-        else "the scale drifts, without a mechanism that the rules know"
-    )
+    calm = _calm(subject, here)
     if faults:
-        return f"Sound at initialization: {calm}. Small things: {'; '.join(f.title.lower() for f in faults[:3])}."
+        return f"Sound at initialization: {calm}. Small things: {'; '.join(f.title for f in faults[:3])}."
     return f"Nothing wrong here at initialization: {calm}."
+
+
+def _calm(subject: Subject, here: Course | None) -> str:
+    if here is None:
+        return "no structural fault was found; the signal was not computed"
+    if here.healthy:
+        return f"the signal keeps its scale over {here.depth} places, forward and backward"
+    change = f"E[x²] changes x{power(here.log_forward)}, the gradient x{power(here.log_backward)}"
+    if structure.has_skip(subject.network.root) and subject.normed:
+        return f"{change} over {here.depth} places, as a normed residual trunk does: a power of depth, not a rate"
+    return f"{change} over {here.depth} places, with no mechanism that the rules know"
 
 
 def _first_change(faults: list[Draft], removal: Removal) -> str:
@@ -227,7 +232,8 @@ def _frame(subject: Subject, here: Course | None, faults: list[Draft], removal: 
     block, sums = _block(subject), sum(n for _, n in structure.residuals(subject.network.root))
     conserved = (
         f"Two quantities ought to be conserved along depth. E[x²] changes by x{power(here.log_forward)}, the "
-        f"gradient by x{power(here.log_backward)}. Which one breaks first, and what single factor per layer holds both at 1?"
+        f"gradient by x{power(here.log_backward)}. Which one breaks first, and what single factor per layer "
+        "holds both at 1?"
         if here is not None
         else "The signal could not be computed here. Name the quantity that must be conserved along depth "
         "(E[x²] of the trunk, gradient norm), and where this structure can change it."
@@ -286,13 +292,15 @@ def _era(subject: Subject) -> tuple[str, list[str]]:
         if any(isinstance(la.op, Norm) and la.op.kind in {"layer", "rms"} for la, _ in layers(root)):
             story = "The normed residual trunk repeats 2016's lesson (identity on the skip path) with another norm."
         else:
-            story = (
-                "2016: 1001 layers went from 7.61 % to 4.92 % error when everything but the identity left the skip path."
-            )
+            story = "2016: 1001 layers went from 7.61 % to 4.92 % error when only the identity stayed on the skip path."
     elif subject.normed and depth > 18:
-        story = "2015, before skips: normed plain nets got worse with depth in training error (27.94 at 18, 28.54 at 34)."
+        story = (
+            "2015, before skips: normed plain nets got worse with depth in training error (27.94 at 18, 28.54 at 34)."
+        )
     elif depth > 10:
-        story = "Early 2015: rectifier nets of 22 layers trained with Xavier, 30 layers stalled until the gain fitted ReLU."
+        story = (
+            "Early 2015: rectifier nets of 22 layers trained with Xavier, 30 layers stalled until the gain fitted ReLU."
+        )
     else:
         story = f"With {depth} weighted layers depth was never the problem, in 2012 or now; data and baseline were."
     return f"{story} {ask}", ["F1"]
@@ -303,11 +311,15 @@ def _limits(subject: Subject, reading: Reading, drafts: list[Draft], library: Li
     if subject.untraced:
         lines.append(f"No signal was computed: {subject.untraced}. Findings rest on structure alone.")
     elif subject.trace is not None:
-        lines.append("Signal: infinite-width theory at initialization, before any training step; not a training forecast.")
+        lines.append(
+            "Signal: infinite-width theory at initialization, before any training step; not a training forecast."
+        )
         lines += [f"Left out: {note}." for note in subject.trace.left_out]
     if len(reading.networks) > 1:
         others = ", ".join(n.name for n in reading.networks if n is not subject.network)
-        lines.append(f"The text holds {len(reading.networks)} models; only {subject.network.name} is treated. Others: {others}.")
+        lines.append(
+            f"The text holds {len(reading.networks)} models; only {subject.network.name} is treated. Others: {others}."
+        )
     hidden = len(drafts) - MOST_FINDINGS
     if hidden > 0:
         lines.append(f"{hidden} further finding(s): " + "; ".join(d.title for d in drafts[MOST_FINDINGS:]) + ".")
@@ -322,32 +334,21 @@ def _limits(subject: Subject, reading: Reading, drafts: list[Draft], library: Li
     return lines
 
 
-def _quotes(subject: Subject, faults: list[Draft], library: Library) -> list[object]:
-    wanted: list[tuple[str, str]] = [(d.principle, f"{d.title} {d.remedy}") for d in faults[:3]]
-    wanted.append(("simplicity-in-complexity", "simple method remove components"))
-    found = []
-    for key, words in wanted:
-        principle = library.find(key)
-        if principle is None or any(q.source.startswith(key) for q in found):
-            continue
-        quote = quote_of(library, principle, words)
-        if quote not in found:
-            found.append(quote)
-    return found[:2]
+def _quotes(faults: list[Draft], library: Library) -> list[Quotation]:
+    """One quotation for each of the first principles that are touched; two at most."""
+    wanted: dict[str, str] = {}
+    for draft in faults[:3]:
+        wanted.setdefault(draft.principle, f"{draft.title} {draft.remedy}")
+    wanted.setdefault("simplicity-in-complexity", "simple method remove components essential")
+    principles = [(library.find(key), words) for key, words in wanted.items()]
+    return [quote_of(library, p, words) for p, words in principles if p is not None][:2]
 
 
-def _measure(subject: Subject, faults: list[Draft], library: Library) -> str:
-    if faults:
-        return faults[0].test
-    return "; ".join(
-        library.principles[key].measurement for key in ("residual-learning",) if subject.network is not None
-    )
+def _measure(faults: list[Draft], library: Library) -> str:
+    return faults[0].test if faults else library.principles["residual-learning"].measurement
 
 
 def _short(text: str) -> str:
     if len(text) <= LONGEST_NOTATION:
         return text
     return text[:LONGEST_NOTATION].rsplit("\n", 1)[0] + f"\n# … {len(text):,} characters in all"
-
-
-

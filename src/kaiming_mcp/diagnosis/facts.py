@@ -21,7 +21,12 @@ class Facts:
         if known:
             return known
         fact = Fact(
-            id=f"F{len(self.items) + 1}", statement=statement, basis=basis, value=finite, unit=unit, source=source
+            id=f"F{len(self.items) + 1}",
+            statement=statement,
+            basis=basis,
+            value=finite,
+            unit=unit,
+            source=source,
         )
         self.items.append(fact)
         return fact.id

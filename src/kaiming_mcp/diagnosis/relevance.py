@@ -23,7 +23,8 @@ def limit_of(principle: Principle, words: str) -> str:
 def quote_of(library: Library, principle: Principle, words: str) -> Quotation:
     """The quotation of the principle that fits the words best; primary ones first."""
     best = max(
-        principle.quotes, key=lambda q: (_overlap(q.text, words) + 0.5 * (q.grade == "primary"), q.grade == "primary")
+        principle.quotes,
+        key=lambda q: (_overlap(q.text, words) + 0.5 * (q.grade == "primary"), q.grade == "primary"),
     )
     source = library.sources[best.source]
     return Quotation(

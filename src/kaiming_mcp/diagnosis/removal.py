@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaiming_mcp.architecture.ir import Dropout, Layer, Linear, Norm, layers
+from kaiming_mcp.architecture.ir import Dropout, Linear, Norm, layers
 from kaiming_mcp.architecture.parameters import parameter_count
 from kaiming_mcp.diagnosis import structure
 from kaiming_mcp.diagnosis.subject import Draft, Subject

@@ -326,7 +326,8 @@ def _no_curvature(subject: Subject) -> Draft | None:
     if not flat:
         return None
     fact = subject.facts.add(
-        f"{flat[0]} has second derivative 0 almost everywhere, and the goal needs second derivatives", "computed"
+        f"{flat[0]} has second derivative 0 almost everywhere, and the goal needs second derivatives",
+        "computed",
     )
     return Draft(
         "high",
@@ -337,4 +338,3 @@ def _no_curvature(subject: Subject) -> Draft | None:
         "gradient of the second-derivative term alone with respect to the weights: exactly 0 with this activation.",
         weight=100,
     )
-

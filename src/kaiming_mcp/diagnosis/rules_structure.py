@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Node, Norm, Residual, walk
 from kaiming_mcp.diagnosis import structure, variants
 from kaiming_mcp.diagnosis.structure import Chain
@@ -45,7 +47,9 @@ def _deep_plain(subject: Subject) -> Draft | None:
     skips = course_of(variants.with_skips(subject.network), subject.init, subject.batch)
     if subject.wishes.no_skip:
         return None
-    predicted = f"gradient first/last {power(skips.log_backward)} with pre-normalised skips round pairs." if skips else ""
+    predicted = (
+        f"gradient first/last {power(skips.log_backward)} with pre-normalised skips round pairs." if skips else ""
+    )
     return Draft(
         "medium" if depth >= PLAIN_WORSE else "low",
         RESIDUAL,
@@ -289,7 +293,7 @@ def _dropout_before_norm(subject: Subject) -> Draft | None:
 def _double_norm(subject: Subject) -> Draft | None:
     found = 0
     for chain in structure.chains(subject.network.root):
-        for item, after in zip(chain, chain[1:], strict=False):
+        for item, after in pairwise(chain):
             both = (item.node, after.node)
             if all(isinstance(n, Layer) and isinstance(n.op, Norm) for n in both):
                 found += max(item.copies, 1)
@@ -312,7 +316,7 @@ def _narrow_early(subject: Subject) -> Draft | None:
         for i in structure.main_chain(subject.network.root)
         if i.copies and isinstance(i.node, Layer) and isinstance(i.node.op, Linear | Conv)
     ]
-    for layer, after in zip(chain[: max(1, len(chain) // 4)], chain[1:], strict=False):
+    for layer, after in pairwise(chain[: max(2, len(chain) // 4 + 1)]):
         width, reach = _width(layer), _reach(layer)
         if len(chain) >= 4 and width * 4 <= min(reach, _width(after)) and width < 16:
             fact = subject.facts.add(
@@ -350,5 +354,3 @@ def _reach(layer: Layer) -> int:
 
 def _name(layer: Layer) -> str:
     return (layer.path or layer.origin.text)[:60]
-
-

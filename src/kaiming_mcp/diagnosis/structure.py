@@ -101,8 +101,9 @@ def activations(root: Node) -> dict[str, int]:
 
 def hidden_activation(root: Node) -> Activation | None:
     """The nonlinearity that most hidden layers use; a last one at the output does not count."""
-    chain = [i for i in main_chain(root) if i.copies]
-    last = chain[-1].node if chain else None
+    chain = main_chain(root)
+    # A nonlinearity that closes a repeated body is a hidden one, although it also comes last.
+    last = chain[-1].node if chain and chain[-1].copies == 1 else None
     tally: dict[Activation, int] = {}
     for layer, times in layers(root):
         if isinstance(layer.op, Activation) and layer is not last and "softmax" not in layer.op.name:

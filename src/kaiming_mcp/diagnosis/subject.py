@@ -44,8 +44,8 @@ _WISHES = {
     "no_norm": r"(no|without|avoid|not use|cannot use|can't use)\s+(any\s+)?(normali[sz]ation|norms?\b|norm layers?)|"
     r"norm(ali[sz]er)?[- ]free",
     "no_skip": r"(no|without|avoid|cannot use|can't use)\s+(skip|residual|shortcut)",
-    "fixed_init": r"(init\w*|weights)\s+(is|are|must stay|cannot be|can't be|stays?)\s*(fixed|changed|pretrained|frozen)|"
-    r"pre-?trained|fine-?tun",
+    "fixed_init": r"(init\w*|weights)\s+(is|are|must stay|cannot be|can't be|stays?)\s*"
+    r"(fixed|changed|pretrained|frozen)|pre-?trained|fine-?tun",
     "warm_up": r"warm-?\s?up",
 }
 

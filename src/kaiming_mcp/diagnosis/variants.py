@@ -86,7 +86,7 @@ def with_skips(network: Network, norm: NormKind = "layer") -> Network:
     A block is x + W2 phi(norm(W1 phi(norm(x)))); layers that change the width stay as they are.
     """
     flat = list(_flat(network.root))
-    act = next((l for l in flat if isinstance(l, Layer) and isinstance(l.op, Activation)), None)
+    act = next((n for n in flat if isinstance(n, Layer) and isinstance(n.op, Activation)), None)
     if act is None:
         return network
     out = list[Node]()
@@ -129,5 +129,3 @@ def _flat(node: Node) -> list[Node]:
             return _flat(node.body) * min(node.count, 512)
         case _:
             return [node]
-
-

@@ -82,8 +82,9 @@ def parse_initialization(text: str) -> Initialization:
     words = re.findall(r"[a-z]+|[\d.]+(?:e[+-]?\d+)?(?:\s*/\s*[\d.]+)?|sqrt", text.lower().replace("_", " "))
     if not words:
         raise ValueError(f"nothing was given; expected one of {EXAMPLES}")
-    scheme = next((_ALIASES[w] for w in words if w in _ALIASES and w not in {"default", "normal"}), None)
-    scheme = scheme or next((_ALIASES[w] for w in words if w in _ALIASES), None)
+    # "he normal" is He, "pytorch default" is PyTorch: the particular word decides before the general one.
+    ranked = sorted((w for w in words if w in _ALIASES), key=lambda w: w in {"default", "normal"})
+    scheme: Scheme | None = _ALIASES[ranked[0]] if ranked else None
     if scheme is None:
         raise ValueError(f"{text[:60]!r} is not a known initialization; expected e.g. {EXAMPLES}")
     numbers = [_number(w) for w in words if w[0].isdigit() or w[0] == "."]

@@ -21,8 +21,8 @@ from kaiming_mcp.signal.activations import Array, Nonlinearity, find
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _EDGES = np.linspace(-12.0, 12.0, 25)  # in standard deviations: the tail beyond 12 is below 1e-32
-_DETAIL = np.array([0.5, 1, 2, 4, 8, 16, 32, 64])  # where activations bend, whatever the scale
-_DETAIL = np.concatenate([-_DETAIL[::-1], [0.0], _DETAIL])
+_OCTAVES = np.array([0.5, 1, 2, 4, 8, 16, 32, 64])
+_DETAIL = np.concatenate([-_OCTAVES[::-1], [0.0], _OCTAVES])  # where activations bend, whatever the scale
 # The inner rule of a pair is coarser: its 1e-6 is far below the finite-width error it meets.
 _FEW_NODES, _FEW_WEIGHTS = np.polynomial.legendre.leggauss(8)
 _TAIL = np.linspace(-8.0, 8.0, 9)
@@ -75,9 +75,7 @@ def moments(name: str, parameter: float | None, mean: float, log_variance: float
     return _moments(name, parameter, mean, log_variance)
 
 
-def pair_distance(
-    name: str, parameter: float | None, mean: float, log_variance: float, distance: float
-) -> float:
+def pair_distance(name: str, parameter: float | None, mean: float, log_variance: float, distance: float) -> float:
     """ln D for a pair with covariance v (1 - distance), 0 <= distance <= 2; -inf when D is 0."""
     if distance <= 0 or math.isinf(log_variance):
         return -math.inf
@@ -95,9 +93,7 @@ def _moments(name: str, parameter: float | None, mean: float, log_variance: floa
     if act.slopes is not None and mean == 0:
         left, right = act.slopes
         power = 0.5 * (left**2 + right**2)
-        return Moments(
-            (right - left) * sigma / math.sqrt(2 * math.pi), math.log(power) + log_variance, math.log(power)
-        )
+        return Moments((right - left) * sigma / math.sqrt(2 * math.pi), math.log(power) + log_variance, math.log(power))
     if name == "sin":
         return _sine(mean * sigma, sigma**2)
     x, w = _gaussian_rule(mean * sigma, sigma, act)
@@ -106,9 +102,7 @@ def _moments(name: str, parameter: float | None, mean: float, log_variance: floa
 
 
 @lru_cache(maxsize=4096)
-def _pair_distance(
-    name: str, parameter: float | None, mean: float, log_variance: float, distance: float
-) -> float:
+def _pair_distance(name: str, parameter: float | None, mean: float, log_variance: float, distance: float) -> float:
     act = _get(name, parameter)
     if act.slopes is not None and mean == 0:
         return _log(_piecewise_linear_distance(act.slopes, distance)) + log_variance

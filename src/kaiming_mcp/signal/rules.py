@@ -110,9 +110,7 @@ def _conv(op: Conv, state: State, shape: Shape, setting: Setting) -> tuple[State
     return _affine(gain * kept, bias, state, shape, profile), backward
 
 
-def _affine(
-    gain: float, bias: float, state: State, shape: Shape, profile: tuple[np.ndarray, ...] | None
-) -> State:
+def _affine(gain: float, bias: float, state: State, shape: Shape, profile: tuple[np.ndarray, ...] | None) -> State:
     """q' = V q + Var[b], D' = V D, m' = 0: the bias is common to all samples and cancels in D."""
     signal = log_of(gain) + state.log_q
     log_q = log_sum(signal, log_of(bias))

@@ -163,9 +163,7 @@ def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Bac
     after, back = apply(node.op, state, run.setting)
     if not isinstance(node.op, Linear | Conv):
         return after, back
-    return after, _recorded(
-        Station(node.path + index, node.origin.text, "layer", run.depth > 0, after), back, run
-    )
+    return after, _recorded(Station(node.path + index, node.origin.text, "layer", run.depth > 0, after), back, run)
 
 
 def _recorded(station: Station, back: Backward, run: _Run) -> Backward:
@@ -194,9 +192,7 @@ def _residual(node: Residual, state: State, run: _Run, index: str) -> tuple[Stat
         share = math.exp(along.log_g - log_g) if log_g > -math.inf else 1.0
         return Cotangent(log_g, mixed(along.profile, through.profile, share))
 
-    return after, _recorded(
-        Station(node.path + index, "residual sum", "sum", run.depth > 0, after), backward, run
-    )
+    return after, _recorded(Station(node.path + index, "residual sum", "sum", run.depth > 0, after), backward, run)
 
 
 def _sum(a: State, b: State, sign: float) -> State:
@@ -227,9 +223,7 @@ def _concat(node: Concat, state: State, run: _Run, index: str) -> tuple[State, B
     top = max(s.log_q for s, _ in parts)
     weights = [w / total * math.exp(s.log_q - top) for w, (s, _) in zip(known, parts, strict=True)]
     q = max(sum(weights), 1e-300)
-    mean = sum(
-        w / total * s.mean * math.exp(0.5 * (s.log_q - top)) for w, (s, _) in zip(known, parts, strict=True)
-    )
+    mean = sum(w / total * s.mean * math.exp(0.5 * (s.log_q - top)) for w, (s, _) in zip(known, parts, strict=True))
     first = parts[0][0]
     after = State(
         top + math.log(q),
@@ -242,8 +236,7 @@ def _concat(node: Concat, state: State, run: _Run, index: str) -> tuple[State, B
 
     def backward(c: Cotangent) -> Cotangent:
         ends = [
-            back(Cotangent(c.log_g + math.log(w / total), c.profile))
-            for w, (_, back) in zip(known, parts, strict=True)
+            back(Cotangent(c.log_g + math.log(w / total), c.profile)) for w, (_, back) in zip(known, parts, strict=True)
         ]
         return Cotangent(log_sum(*(e.log_g for e in ends)), ends[0].profile)
 
@@ -313,4 +306,3 @@ def _spread(root: Node, stations: list[Station]) -> float:
         return 0.0
     widths = [s.state.shape.features for s in stations[:-1] if s.kind == "layer"]
     return math.sqrt(5 * sum(1 / w for w in widths if w))
-

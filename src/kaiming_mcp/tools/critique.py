@@ -13,6 +13,7 @@ from pydantic import Field
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Network
 from kaiming_mcp.architecture.notation import parse_shape
+from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.architecture.read import EXAMPLE, NotAnArchitectureError, read_architecture
 from kaiming_mcp.diagnosis.critique import Given, critique
 from kaiming_mcp.diagnosis.subject import ASSUMED_BATCH, examine, read_wishes
@@ -38,7 +39,8 @@ def register(server: MCPServer, content: Library) -> None:
         input: Annotated[str, Field(description='Size of one input: "3x224x224", "784", "tokens 1024"')] = "",
         batch: Annotated[int, Field(description="Batch size (matters for batch norm); 0: unknown")] = 0,
         initialization: Annotated[
-            str, Field(description='"he", "xavier", "std 0.02", "orthogonal", "pytorch default"; empty: unknown')
+            str,
+            Field(description='"he", "xavier", "std 0.02", "orthogonal", "pytorch default"; empty: unknown'),
         ] = "",
         goal: Annotated[str, Field(description="What it is for, such as: PINN with second derivatives")] = "",
         constraints: Annotated[str, Field(description="What may not change, such as: no batch norm")] = "",
@@ -48,9 +50,7 @@ parameter account, faults with evidence, what to remove first, and the effect of
 
 Use when a network is designed, reviewed, or does not train. Not for training curves alone. Returns verdict, \
 three numbers, one change, findings, facts, and a frame of steps to fill in."""
-        return both_forms(
-            critique_text(content, architecture, input, batch, initialization, goal, constraints)
-        )
+        return both_forms(critique_text(content, architecture, input, batch, initialization, goal, constraints))
 
     _ = critique_architecture
 
@@ -81,9 +81,7 @@ def critique_text(
     try:
         reading = read_architecture(architecture)
     except NotAnArchitectureError as nothing:
-        return Scaffold(
-            tool=NAME, verdict="Nothing was established yet.", needs=str(nothing), example=EXAMPLE
-        )
+        return Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=str(nothing), example=EXAMPLE)
     except ReadError as error:
         raise ToolError(f"`architecture`: {error}") from error
     network = reading.networks[0]
@@ -114,7 +112,5 @@ def _initialization(text: str) -> Initialization:
 
 
 def _short_form(network: Network, text: str) -> str:
-    from kaiming_mcp.architecture.notation_writer import write_notation
-
     written = write_notation(network)
     return written if len(written) < len(text) else text

@@ -32,9 +32,7 @@ def register(server: MCPServer, content: Library) -> None:
     @server.tool(name=NAME, title="Read a principle", annotations=READ_ONLY)
     def read_principle(
         id: Annotated[str, Field(description="Such as residual-learning; empty for the index")] = "",
-        situation: Annotated[
-            str, Field(description="Instead of id: design, gradients, generative or science")
-        ] = "",
+        situation: Annotated[str, Field(description="Instead of id: design, gradients, generative or science")] = "",
         section: Annotated[str, Field(description=f"One of: {', '.join(SECTIONS)}, {QUOTATIONS}")] = "",
     ) -> Annotated[types.CallToolResult, PrincipleText]:
         """Reads a principle or reasoning pattern: mathematics, figures with sources, limits, measurable questions, \

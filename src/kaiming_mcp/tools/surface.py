@@ -20,7 +20,8 @@ LONGEST_ARGUMENT = 2_000_000
 def both_forms(scaffold: Scaffold) -> types.CallToolResult:
     """The scaffold as text and, with the same content, as structured data."""
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=render(scaffold))], structured_content=scaffold.structured()
+        content=[types.TextContent(type="text", text=render(scaffold))],
+        structured_content=scaffold.structured(),
     )
 
 
