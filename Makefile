@@ -31,7 +31,7 @@ $(VENV)/.stamp-lint: $(STAMP)
 lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 golden: $(STAMP)
 	$(BIN)/python -m pytest tests/diagnosis -k golden --update-golden -m "not full"
