@@ -26,6 +26,6 @@ def account(network: Network) -> Account:
     unknown = dict.fromkeys(
         f"{layer.op.name}({layer.op.arguments})"[:60]
         for layer, _ in layers(network.root)
-        if isinstance(layer.op, Opaque)
+        if isinstance(layer.op, Opaque) and layer.op.parameters is None
     )
     return Account(layered - hidden, layered + doubled, network.differences, tuple(unknown))

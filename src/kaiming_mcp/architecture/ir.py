@@ -152,7 +152,7 @@ class Opaque:
 
     name: str
     arguments: str = ""
-    parameters: int | None = None
+    parameters: int | None = field(default=None, compare=False)
 
 
 Op = (

@@ -1,6 +1,7 @@
-"""Printed modules to operations: one entry per torch class, containers in registration order.
+"""Printed leaves to operations: one entry for each class of torch.nn, and classes known by their name.
 
-Defaults of arguments that old versions of PyTorch do not print are torch's own.
+Defaults of arguments that old versions of PyTorch do not print are torch's own. An argument that is not
+understood makes the layer Opaque: nothing is read by halves.
 """
 
 from __future__ import annotations
@@ -8,12 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from kaiming_mcp.architecture.ir import (
     Activation,
-    Basis,
     Conv,
     Dropout,
     Embedding,
@@ -29,292 +28,385 @@ from kaiming_mcp.architecture.ir import (
     Reshape,
     Upsample,
 )
-from kaiming_mcp.architecture.torch_repr import Module
+from kaiming_mcp.architecture.torch_repr import CUT, Module
 
-LARGEST = 10**9
+FLOAT32_EPS = 2.0**-23
+"""What torch.nn.RMSNorm(eps=None) uses: torch.finfo(torch.float32).eps."""
+
+_COMMA = re.compile(r"[(\[{]|[)\]}]|,")
+_NAMED = re.compile(r"(\w+)\s*=\s*(.*)", re.DOTALL)
+_WHOLE = re.compile(r"\d{1,9}")
+_SIZES = re.compile(r"(?:torch\.Size\()?[(\[]?(\d{1,9}(?:, ?\d{1,9})*),?[)\]]{0,2}")
 
 
-@dataclass(frozen=True, slots=True)
 class Arguments:
-    """Positional and named arguments of one printed module, as text."""
+    """The arguments of one printed module, bound to their names; every getter raises ValueError."""
 
-    positional: tuple[str, ...]
-    named: dict[str, str]
+    def __init__(self, text: str, order: str = "") -> None:
+        if CUT in text or "..." in text:
+            raise ValueError("arguments left out")
+        names = iter(order.split())
+        self.values: dict[str, str] = {}
+        # PyTorch before 0.4 printed `Linear (784 -> 256)`.
+        for piece in _split(text.replace(" -> ", ", ")):
+            if named := _NAMED.fullmatch(piece):
+                self.values[named[1]] = named[2].strip("'\"")
+            elif piece != "inplace":
+                name = next(names, None)
+                if name is None:
+                    raise ValueError(piece)
+                self.values[name] = piece.strip("'\"")
 
-    def text(self, index: int, name: str, default: str = "") -> str:
-        """An argument by place or name."""
-        if name in self.named:
-            return self.named[name]
-        return self.positional[index] if 0 <= index < len(self.positional) else default
-
-    def whole(self, index: int, name: str, default: int = 0) -> int:
-        """A whole number between 0 and 1e9; raises ValueError for anything else."""
-        text = self.text(index, name)
-        if not text:
-            return default
-        value = int(text)
-        if not 0 <= value <= LARGEST:
+    def whole(self, name: str, default: int = 0) -> int:
+        """A whole number of at least one."""
+        text = self.values.get(name, str(default))
+        if not _WHOLE.fullmatch(text) or not int(text):
             raise ValueError(text)
-        return value
+        return int(text)
 
-    def real(self, index: int, name: str, default: float) -> float:
+    def sizes(self, name: str, axes: int = 0, default: int = 0, least: int = 1) -> tuple[int, ...]:
+        """`3` or `(3, 5)`: one number for each axis, or, without `axes`, as many as there are."""
+        text = self.values.get(name, str(default))
+        found = _SIZES.fullmatch(text)
+        sizes = tuple(int(size) for size in found[1].split(",")) if found else ()
+        if len(sizes) == 1 and axes:
+            sizes *= axes
+        if not sizes or min(sizes) < least or (axes and len(sizes) != axes):
+            raise ValueError(text)
+        return sizes
+
+    def real(self, name: str, default: float) -> float:
         """A finite number."""
-        text = self.text(index, name)
-        value = float(text) if text else default
+        value = float(self.values.get(name, default))
         if not math.isfinite(value):
-            raise ValueError(text)
+            raise ValueError(name)
         return value
 
     def flag(self, name: str, default: bool) -> bool:
         """True or False."""
-        return self.named.get(name, str(default)) == "True"
-
-    def sizes(self, index: int, name: str, axes: int, default: int) -> tuple[int, ...]:
-        """One number per axis from `3` or `(3, 3)`; None inside a tuple counts as the default."""
-        text = self.text(index, name)
-        found = tuple(int(n) for n in re.findall(r"-?\d{1,9}", text)) or (default,)
-        return found * axes if len(found) == 1 else found[:axes]
+        text = self.values.get(name, str(default))
+        if text not in {"True", "False"}:
+            raise ValueError(text)
+        return text == "True"
 
 
-def parse_arguments(text: str) -> Arguments:
-    """Split at top-level commas: `3, 64, kernel_size=(3, 3)`."""
-    pieces: list[str] = []
-    depth, begun = 0, 0
-    for at, char in enumerate(text):
-        depth += (char in "([{") - (char in ")]}")
-        if char == "," and depth == 0:
-            pieces.append(text[begun:at])
-            begun = at + 1
-    pieces.append(text[begun:])
-    positional: list[str] = []
-    named: dict[str, str] = {}
-    for piece in (p.strip() for p in pieces):
-        match = re.fullmatch(r"(\w+)\s*=\s*(.*)", piece, re.DOTALL)
-        if match:
-            named[match[1]] = match[2]
-        elif piece:
-            positional.append(piece)
-    return Arguments(tuple(positional), named)
+Make = Callable[[str], Op]
 
 
 def to_layer(module: Module, path: str) -> Layer:
     """A printed leaf as a layer; Opaque when its class or its arguments are not understood."""
-    op, basis = _operation(module)
-    return Layer(op, path, Origin(module.line, module.text), basis)
+    cls, origin = module.cls, Origin(module.line, module.text)
+    if cls in _EMPTY and not module.arguments:
+        return Layer(Reshape("identity"), path, origin)
+    if cls == "Parameter" and (size := _PARAMETER.search(module.arguments)):
+        count = math.prod(int(n) for n in size[1].split("x"))
+        return Layer(Opaque(cls, module.arguments, count), path, origin)
+    make = _WEIGHTED.get(cls) or _WEIGHTLESS.get(cls)
+    implied = None if make else _by_name(cls)
+    op: Op = Opaque(cls, module.arguments, 0 if cls in _WEIGHTLESS or cls in _PARAMETER_FREE else None)
+    if make := make or implied:
+        try:
+            op = make(module.arguments)
+        except ValueError:
+            implied = None
+    return Layer(op, path, origin, "assumed" if implied else "read")
 
 
 def is_known(cls: str) -> bool:
-    """Whether the table has an entry for the class."""
-    return cls in _LEAVES or _by_name(cls) is not None
+    """Whether the class is known here."""
+    known = cls in _WEIGHTED or cls in _WEIGHTLESS or cls in _PARAMETER_FREE or cls in _EMPTY
+    return known or _by_name(cls) is not None
 
 
-def _operation(module: Module) -> tuple[Op, Basis]:
-    make, basis = _LEAVES.get(module.cls), "read"
-    if make is None:
-        make, basis = _by_name(module.cls), "assumed"
-    if make is not None:
-        try:
-            return make(parse_arguments(module.arguments)), basis  # type: ignore[return-value]
-        except (ValueError, IndexError, OverflowError):
-            pass
-    return Opaque(module.cls, module.arguments), "read"
+def _split(text: str) -> list[str]:
+    """Pieces between top-level commas: `3, 64, kernel_size=(3, 3)` has three."""
+    pieces: list[str] = []
+    depth = begun = 0
+    for mark in _COMMA.finditer(text):
+        depth += (mark[0] in "([{") - (mark[0] in ")]}")
+        if mark[0] == "," and not depth:
+            pieces.append(text[begun : mark.start()].strip())
+            begun = mark.end()
+    pieces.append(text[begun:].strip())
+    return [piece for piece in pieces if piece]
 
 
-def _linear(a: Arguments) -> Op:
-    arrow = re.fullmatch(r"(\d{1,9})\s*->\s*(\d{1,9})", a.text(0, ""))
-    if arrow:  # PyTorch 0.x printed Linear (784 -> 256)
-        return Linear(int(arrow[1]), int(arrow[2]))
-    into, out = a.whole(0, "in_features"), a.whole(1, "out_features")
-    if not into or not out:
-        raise ValueError("a linear layer without sizes")
-    return Linear(into, out, a.flag("bias", True))
+def _linear(text: str) -> Op:
+    a = Arguments(text, "in_features out_features bias")
+    return Linear(a.whole("in_features"), a.whole("out_features"), a.flag("bias", True))
 
 
-def _conv1d_of_gpt(a: Arguments) -> Op:
-    if "nf" not in a.named:
-        raise ValueError("not the Conv1D of transformers")
-    return Linear(a.whole(-1, "nx"), a.whole(-1, "nf"))
+def _conv1d_of_gpt(text: str) -> Op:
+    a = Arguments(text)
+    return Linear(a.whole("nx"), a.whole("nf"))
 
 
-def _conv(axes: int, transposed: bool = False) -> Callable[[Arguments], Op]:
-    def make(a: Arguments) -> Op:
-        kernel, dilation = a.sizes(2, "kernel_size", axes, 1), a.sizes(-1, "dilation", axes, 1)
-        if "same" in a.named.get("padding", ""):
-            padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
-        elif "valid" in a.named.get("padding", ""):
-            padding = (0,) * axes
-        else:
-            padding = a.sizes(-1, "padding", axes, 0)
-        into, out, groups = a.whole(0, "in_channels"), a.whole(1, "out_channels"), a.whole(-1, "groups", 1)
-        if not (into and out and groups) or into % groups or out % groups or min(kernel) < 1:
-            raise ValueError("a convolution with impossible sizes")
+def _bilinear(text: str) -> Op:
+    a = Arguments(text, "in1_features in2_features out_features bias")
+    pairs = a.whole("in1_features") * a.whole("in2_features")
+    return Opaque("Bilinear", text, a.whole("out_features") * (pairs + a.flag("bias", True)))
+
+
+def _conv(axes: int, transposed: bool = False) -> Make:
+    tail = "output_padding groups bias dilation" if transposed else "dilation groups bias"
+
+    def make(text: str) -> Op:
+        a = Arguments(text, f"in_channels out_channels kernel_size stride padding {tail}")
+        into, out, groups = a.whole("in_channels"), a.whole("out_channels"), a.whole("groups", 1)
+        if into % groups or out % groups:
+            raise ValueError("groups must divide both channel counts")
+        kernel, dilation = a.sizes("kernel_size", axes), a.sizes("dilation", axes, 1)
+        match a.values.get("padding"):
+            case "same":
+                # Even kernels get one zero more on the far side, which the IR cannot say.
+                padding = tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+            case "valid":
+                padding = (0,) * axes
+            case _:
+                padding = a.sizes("padding", axes, 0, least=0)
+        extra = a.sizes("output_padding", axes, 0, least=0)
         return Conv(
             into,
             out,
             kernel,
-            tuple(max(1, s) for s in a.sizes(3, "stride", axes, 1)),
+            a.sizes("stride", axes, 1),
             padding,
             dilation,
             groups,
             a.flag("bias", True),
             transposed,
-            a.sizes(-1, "output_padding", axes, 0) if "output_padding" in a.named else (),
-            a.named.get("padding_mode", "zeros").strip("'\""),
+            extra if any(extra) else (),
+            a.values.get("padding_mode", "zeros"),
         )
 
     return make
 
 
-def _norm(kind: NormKind, affine: bool = True) -> Callable[[Arguments], Op]:
-    def make(a: Arguments) -> Op:
-        return Norm(kind, a.whole(0, "num_features"), a.real(1, "eps", 1e-5), a.flag("affine", affine))
+def _norm(kind: NormKind, affine: bool = True) -> Make:
+    def make(text: str) -> Op:
+        a = Arguments(text, "num_groups num_channels" if kind == "group" else "num_features eps")
+        features = a.whole("num_channels" if kind == "group" else "num_features")
+        groups = a.whole("num_groups") if kind == "group" else 1
+        scaled = a.flag("affine", affine)
+        # Without a scale torch prints bias=False, older versions nothing: one spelling for both.
+        return Norm(kind, features, a.real("eps", 1e-5), scaled, a.flag("bias", True) or not scaled, groups)
 
     return make
 
 
-def _layer_norm(a: Arguments) -> Op:
-    shape = [int(n) for n in re.findall(r"\d{1,9}", a.text(0, "normalized_shape"))]
-    affine = a.flag("elementwise_affine", True)
-    return Norm("layer", math.prod(shape), a.real(-1, "eps", 1e-5), affine, a.flag("bias", True))
+def _norm_over(kind: NormKind) -> Make:
+    """Layer and RMS norm, whose first argument is the shape that they normalise over."""
 
-
-def _rms_norm(a: Arguments) -> Op:
-    shape = [int(n) for n in re.findall(r"\d{1,9}", a.text(0, "normalized_shape"))]
-    eps = a.named.get("eps", "1e-6")
-    return Norm("rms", math.prod(shape), float(eps) if eps != "None" else 1e-6, True, False)
-
-
-def _group_norm(a: Arguments) -> Op:
-    groups, channels = a.whole(0, "num_groups"), a.whole(1, "num_channels")
-    return Norm("group", channels, a.real(2, "eps", 1e-5), a.flag("affine", True), groups=groups)
-
-
-def _embedding(a: Arguments) -> Op:
-    return Embedding(a.whole(0, "num_embeddings"), a.whole(1, "embedding_dim"))
-
-
-def _pool(kind: Literal["max", "avg"], axes: int) -> Callable[[Arguments], Op]:
-    def make(a: Arguments) -> Op:
-        kernel = a.sizes(0, "kernel_size", axes, 1)
-        stride = a.sizes(1, "stride", axes, 0) if "None" not in a.text(1, "stride", "None") else kernel
-        return Pool(kind, kernel, stride, a.sizes(2, "padding", axes, 0))
+    def make(text: str) -> Op:
+        a = Arguments(text, "normalized_shape eps")
+        if a.values.get("eps") == "None":
+            a.values["eps"] = str(FLOAT32_EPS)
+        scaled, eps = a.flag("elementwise_affine", True), a.real("eps", 1e-5)
+        bias = kind == "layer" and (a.flag("bias", True) or not scaled)
+        return Norm(kind, math.prod(a.sizes("normalized_shape")), eps, scaled, bias)
 
     return make
 
 
-def _adaptive(kind: Literal["max", "avg"], axes: int) -> Callable[[Arguments], Op]:
-    return lambda a: Pool(kind, output=a.sizes(0, "output_size", axes, 1))
+def _embedding(text: str) -> Op:
+    a = Arguments(text, "num_embeddings embedding_dim")
+    return Embedding(a.whole("num_embeddings"), a.whole("embedding_dim"))
 
 
-def _upsample(a: Arguments) -> Op:
-    return Upsample(float(re.findall(r"[\d.]+", a.text(-1, "scale_factor", "2"))[0]))
+def _embedding_bag(text: str) -> Op:
+    table = _embedding(text)
+    assert isinstance(table, Embedding)
+    return Opaque("EmbeddingBag", text, table.count * table.features)
 
 
-def _recurrent(kind: Literal["rnn", "lstm", "gru"]) -> Callable[[Arguments], Op]:
-    def make(a: Arguments) -> Op:
-        if "proj_size" in a.named:
-            raise ValueError("projected LSTM")
-        return Recurrent(
-            kind,
-            a.whole(0, "input_size"),
-            a.whole(1, "hidden_size"),
-            a.whole(2, "num_layers", 1),
-            a.flag("bidirectional", False),
-            a.flag("bias", True),
-        )
-
-    return make
-
-
-def _activation(name: str, argument: str = "", default: float | None = None) -> Callable[[Arguments], Op]:
-    def make(a: Arguments) -> Op:
-        return Activation(name, a.real(0, argument, default) if argument and default is not None else None)
+def _recurrent(kind: Literal["rnn", "lstm", "gru"]) -> Make:
+    def make(text: str) -> Op:
+        a = Arguments(text, "input_size hidden_size num_layers")
+        into, hidden, depth = a.whole("input_size"), a.whole("hidden_size"), a.whole("num_layers", 1)
+        both, bias = a.flag("bidirectional", False), a.flag("bias", True)
+        if "proj_size" not in a.values:
+            return Recurrent(kind, into, hidden, depth, both, bias)
+        out, ways, total = a.whole("proj_size"), 1 + both, 0
+        for layer in range(min(depth, 10_000)):
+            width = into if layer == 0 else out * ways
+            total += ways * (4 * hidden * (width + out + 2 * bias) + out * hidden)
+        return Opaque("LSTM", text, total)
 
     return make
 
 
-def _gelu(a: Arguments) -> Op:
-    return Activation("gelu_tanh" if "tanh" in a.named.get("approximate", "") else "gelu")
+def _pool(kind: Literal["max", "avg"], axes: int) -> Make:
+    def make(text: str) -> Op:
+        a = Arguments(text, "kernel_size stride padding")
+        if "size" in a.values:  # MaxPool2d (size=(2, 2), ...) before PyTorch 0.4
+            a.values["kernel_size"] = a.values["size"]
+        kernel = a.sizes("kernel_size", axes)
+        stride = kernel if a.values.get("stride", "None") == "None" else a.sizes("stride", axes)
+        if set(a.sizes("dilation", axes, 1)) != {1}:
+            raise ValueError("dilated pooling")
+        return Pool(kind, kernel, stride, a.sizes("padding", axes, 0, least=0))
+
+    return make
 
 
-def _prelu(a: Arguments) -> Op:
-    return Activation("prelu", 0.25, a.whole(0, "num_parameters", 1))
+def _adaptive(kind: Literal["max", "avg"], axes: int) -> Make:
+    return lambda text: Pool(kind, output=Arguments(text, "output_size").sizes("output_size", axes))
 
 
-def _leaky(a: Arguments) -> Op:
-    text = a.text(0, "negative_slope", "0.01")
-    return Activation("leaky_relu", float(text))
+def _flatten(text: str) -> Op:
+    a = Arguments(text, "start_dim end_dim")
+    if (a.values.get("start_dim", "1"), a.values.get("end_dim", "-1")) != ("1", "-1"):
+        raise ValueError("keeps some axes apart")
+    return Reshape("flatten")
 
 
-def _hardtanh(a: Arguments) -> Op:
-    low, high = a.real(-1, "min_val", -1), a.real(-1, "max_val", 1)
-    if (low, high) != (-1, 1):
-        raise ValueError("a clip with other bounds")
-    return Activation("hardtanh")
+def _upsample(text: str) -> Op:
+    factor = {float(f) for f in Arguments(text).values.get("scale_factor", "").strip("()").split(",")}
+    if len(factor) > 1 or not all(0 < f < math.inf for f in factor):
+        raise ValueError("one factor for each axis")
+    return Upsample(factor.pop())
 
 
-def _dropout(a: Arguments) -> Op:
-    return Dropout(min(1.0, max(0.0, a.real(0, "p", 0.5))))
+def _dropout(text: str) -> Op:
+    a = Arguments(text, "p")
+    p = a.real("p", a.real("drop_prob", 0.5))
+    if not 0 <= p <= 1:
+        raise ValueError(text)
+    return Dropout(p)
 
 
-_SIMPLE = {
-    "ReLU": "relu", "ReLU6": "relu6", "SELU": "selu", "SiLU": "silu", "Mish": "mish", "Hardswish": "hardswish",
-    "Hardsigmoid": "hardsigmoid", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softsign": "softsign",
-    "LogSigmoid": "logsigmoid", "Softmax": "softmax", "Softmax2d": "softmax", "LogSoftmax": "log_softmax",
-    "GLU": "glu", "RReLU": "rrelu", "Softplus": "softplus",
-    # transformers: class names of activation modules
-    "NewGELUActivation": "gelu_tanh", "FastGELUActivation": "gelu_tanh", "PytorchGELUTanh": "gelu_tanh",
-    "GELUTanh": "gelu_tanh", "GELUActivation": "gelu", "QuickGELUActivation": "quick_gelu",
-    "SiLUActivation": "silu", "MishActivation": "mish", "ReLUSquaredActivation": "relu2", "Swish": "silu",
-    "MemoryEfficientSwish": "silu", "SwishImplementation": "silu", "QuickGELU": "quick_gelu", "Sine": "sin",
-}  # fmt: skip
+def _plain(name: str) -> Make:
+    return lambda _: Activation(name)
 
-_LEAVES: dict[str, Callable[[Arguments], Op]] = {
+
+def _shaped(name: str, argument: str, default: float) -> Make:
+    return lambda text: Activation(name, Arguments(text, argument).real(argument, default))
+
+
+def _prelu(text: str) -> Op:
+    return Activation("prelu", 0.25, Arguments(text, "num_parameters").whole("num_parameters", 1))
+
+
+def _rrelu(text: str) -> Op:
+    a = Arguments(text, "lower upper")
+    bounds = a.real("lower", 1 / 8), a.real("upper", 1 / 3)
+    return Activation("rrelu", None if bounds == (1 / 8, 1 / 3) else sum(bounds) / 2)
+
+
+def _gelu(text: str) -> Op:
+    tanh = Arguments(text, "approximate").values.get("approximate") == "tanh"
+    return Activation("gelu_tanh" if tanh else "gelu")
+
+
+def _hardtanh(text: str) -> Op:
+    a = Arguments(text, "min_val max_val")
+    names = {(-1, 1): "hardtanh", (0, 6): "relu6"}
+    name = names.get((a.real("min_val", -1), a.real("max_val", 1)))
+    if name is None:
+        raise ValueError("a clip at other bounds")
+    return Activation(name)
+
+
+def _threshold(text: str) -> Op:
+    a = Arguments(text, "threshold value")
+    at, value = a.real("threshold", 0), a.real("value", 0)
+    return Activation("relu") if at == value == 0 else Activation("threshold", at)
+
+
+def _softplus(text: str) -> Op:
+    if Arguments(text, "beta threshold").real("beta", 1) != 1:
+        raise ValueError("a softplus of another sharpness")
+    return Activation("softplus")
+
+
+_WEIGHTED: dict[str, Make] = {
     "Linear": _linear,
-    "NonDynamicallyQuantizableLinear": _linear,
+    "NonDynamicallyQuantizableLinear": _linear,  # the out_proj of nn.MultiheadAttention
     "Conv1D": _conv1d_of_gpt,
-    "Embedding": _embedding,
-    "EmbeddingBag": _embedding,
-    "LayerNorm": _layer_norm,
-    "RMSNorm": _rms_norm,
-    "GroupNorm": _group_norm,
-    "GELU": _gelu,
-    "PReLU": _prelu,
-    "LeakyReLU": _leaky,
-    "ELU": _activation("elu", "alpha", 1.0),
-    "CELU": _activation("celu", "alpha", 1.0),
-    "Hardtanh": _hardtanh,
-    "Flatten": lambda _: Reshape("flatten"),
-    "Identity": lambda _: Reshape("identity"),
-    "Upsample": _upsample,
-    "UpsamplingNearest2d": _upsample,
-    "UpsamplingBilinear2d": _upsample,
-    "LSTM": _recurrent("lstm"),
-    "GRU": _recurrent("gru"),
-    "RNN": _recurrent("rnn"),
-    **{cls: _activation(name) for cls, name in _SIMPLE.items()},
+    "Bilinear": _bilinear,
     **{f"Conv{n}d": _conv(n) for n in (1, 2, 3)},
     **{f"ConvTranspose{n}d": _conv(n, transposed=True) for n in (1, 2, 3)},
     **{f"BatchNorm{n}d": _norm("batch") for n in (1, 2, 3)},
     "SyncBatchNorm": _norm("batch"),
-    "FrozenBatchNorm2d": _norm("batch", affine=False),
     **{f"InstanceNorm{n}d": _norm("instance", affine=False) for n in (1, 2, 3)},
+    "GroupNorm": _norm("group"),
+    "LayerNorm": _norm_over("layer"),
+    "RMSNorm": _norm_over("rms"),
+    "Embedding": _embedding,
+    "EmbeddingBag": _embedding_bag,
+    "PReLU": _prelu,
+    **{cls: _recurrent("lstm") for cls in ("LSTM", "LSTMCell")},
+    **{cls: _recurrent("gru") for cls in ("GRU", "GRUCell")},
+    **{cls: _recurrent("rnn") for cls in ("RNN", "RNNCell")},
+}
+
+_WEIGHTLESS: dict[str, Make] = {
+    **{cls: _plain(cls.lower()) for cls in ("ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Tanh", "Sigmoid", "GLU")},
+    **{cls: _plain(cls.lower()) for cls in ("Hardswish", "Hardsigmoid", "Softsign", "LogSigmoid", "Softmax")},
+    **{cls: _plain(cls.lower()) for cls in ("Tanhshrink", "Softmin")},
+    "Softmax2d": _plain("softmax"),
+    "LogSoftmax": _plain("log_softmax"),
+    "LeakyReLU": _shaped("leaky_relu", "negative_slope", 0.01),
+    "ELU": _shaped("elu", "alpha", 1.0),
+    "CELU": _shaped("celu", "alpha", 1.0),
+    "Softshrink": _shaped("softshrink", "lambd", 0.5),
+    "Hardshrink": _shaped("hardshrink", "lambd", 0.5),
+    "RReLU": _rrelu,
+    "GELU": _gelu,
+    "Hardtanh": _hardtanh,
+    "Threshold": _threshold,
+    "Softplus": _softplus,
+    "Identity": lambda _: Reshape("identity"),
+    "None": lambda _: Reshape("identity"),  # a child set to None
+    "Flatten": _flatten,
+    **dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), _upsample),
     **{f"Dropout{n}": _dropout for n in ("", "1d", "2d", "3d")},
-    "AlphaDropout": _dropout,
     **{f"MaxPool{n}d": _pool("max", n) for n in (1, 2, 3)},
     **{f"AvgPool{n}d": _pool("avg", n) for n in (1, 2, 3)},
     **{f"AdaptiveMaxPool{n}d": _adaptive("max", n) for n in (1, 2, 3)},
     **{f"AdaptiveAvgPool{n}d": _adaptive("avg", n) for n in (1, 2, 3)},
 }
 
-NO_PARAMETERS = re.compile(r"(Rotary\w*Embedding|DropPath|StochasticDepth|Permute|Rearrange)$")
+_EMPTY = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+_PARAMETER = re.compile(r"of size (\d{1,9}(?:x\d{1,9}){0,9})\b")
+
+_OTHERS_OF_TORCH = """
+    PixelShuffle PixelUnshuffle ChannelShuffle Unflatten Fold Unfold LocalResponseNorm CrossMapLRN2d
+    AlphaDropout FeatureAlphaDropout LPPool1d LPPool2d LPPool3d FractionalMaxPool2d FractionalMaxPool3d
+    MaxUnpool1d MaxUnpool2d MaxUnpool3d CosineSimilarity PairwiseDistance L1Loss NLLLoss PoissonNLLLoss
+    GaussianNLLLoss KLDivLoss MSELoss BCELoss BCEWithLogitsLoss HingeEmbeddingLoss MultiLabelMarginLoss
+    SmoothL1Loss HuberLoss SoftMarginLoss CrossEntropyLoss MultiLabelSoftMarginLoss CosineEmbeddingLoss
+    MarginRankingLoss MultiMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss CTCLoss
+    _SpectralNorm _Orthogonal
+"""
+_PADS = (f"{kind}Pad{n}d" for kind in ("Zero", "Constant", "Reflection", "Replication", "Circular") for n in (1, 2, 3))
+_PARAMETER_FREE = frozenset([*_OTHERS_OF_TORCH.split(), *_PADS])
+
+NO_PARAMETERS = re.compile(r"(Rotary\w*Embedding|Permute|Rearrange)$")
 """Custom leaves that are known to hold nothing trainable, by the end of their class name."""
 
+_BY_NAME: tuple[tuple[re.Pattern[str], Make], ...] = tuple(
+    (re.compile(pattern), make)
+    for pattern, make in (
+        (r"NewGELU\w*|FastGELU\w*|\w*GELUTanh", _plain("gelu_tanh")),
+        (r"QuickGELU\w*", _plain("quick_gelu")),
+        (r"GELUActivation", _plain("gelu")),
+        (r"SiLUActivation|\w*Swish\w*", _plain("silu")),
+        (r"MishActivation", _plain("mish")),
+        (r"ReLUSquaredActivation", _plain("relu2")),
+        (r"LinearActivation", lambda _: Reshape("identity")),
+        (r"Sine?", _plain("sin")),
+        # A block's branch dropped for a whole sample: the same two moments as dropout.
+        (r"DropPath|StochasticDepth", _dropout),
+        (r"FrozenBatchNorm2d", _norm("batch", affine=False)),
+        (r"\w*RMSNorm|T5LayerNorm", _norm_over("rms")),
+        (r"\w*LayerNorm(?:2d)?", _norm_over("layer")),
+        (r"\w*Embedding", _embedding),
+        (r"Linear4bit|Linear8bitLt", _linear),
+    )
+)
 
-def _by_name(cls: str) -> Callable[[Arguments], Op] | None:
-    """Classes whose name alone says what they are: LlamaRMSNorm, T5LayerNorm, LayerNorm2d."""
-    if cls.endswith("RMSNorm"):
-        return _rms_norm
-    if cls.endswith(("LayerNorm", "LayerNorm2d")):
-        return _layer_norm
-    return None
+
+def _by_name(cls: str) -> Make | None:
+    """Classes of transformers, torchvision, timm and others whose name says what they are."""
+    return next((make for pattern, make in _BY_NAME if pattern.fullmatch(cls)), None)

@@ -103,8 +103,7 @@ class _Converter:
         if NO_PARAMETERS.search(module.cls):
             return Layer(Reshape("identity"), path, Origin(module.line, module.text), "assumed")
         if not module.children:
-            empty = module.cls in _IN_ORDER and not module.arguments
-            return Sequence((), path) if empty else to_layer(module, path)
+            return to_layer(module, path)
         return self._container(module, path)
 
     def _container(self, module: Module, path: str) -> Node:
