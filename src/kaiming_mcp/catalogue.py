@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -99,7 +99,7 @@ def load_catalogue(root: Path, sources: set[str]) -> Catalogue:
 def _entries(path: Path, form: type[E]) -> tuple[E, ...]:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = tuple(TypeAdapter(list[form]).validate_python(raw))
+        found = tuple(form.model_validate(entry) for entry in TypeAdapter(list[dict[str, Any]]).validate_python(raw))
     except FileNotFoundError as error:
         raise ContentError(f"{path.name}: the file is missing from {path.parent.name}/") from error
     except yaml.YAMLError as error:

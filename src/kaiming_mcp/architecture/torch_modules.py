@@ -260,6 +260,10 @@ def _flatten(text: str) -> Op:
     return Reshape("flatten")
 
 
+def _identity(_: str) -> Op:
+    return Reshape("identity")
+
+
 def _upsample(text: str) -> Op:
     factor = {float(f) for f in Arguments(text).values.get("scale_factor", "").strip("()").split(",")}
     if len(factor) > 1 or not all(0 < f < math.inf for f in factor):
@@ -300,7 +304,7 @@ def _gelu(text: str) -> Op:
 
 def _hardtanh(text: str) -> Op:
     a = Arguments(text, "min_val max_val")
-    names = {(-1, 1): "hardtanh", (0, 6): "relu6"}
+    names = {(-1.0, 1.0): "hardtanh", (0.0, 6.0): "relu6"}
     name = names.get((a.real("min_val", -1), a.real("max_val", 1)))
     if name is None:
         raise ValueError("a clip at other bounds")
@@ -356,8 +360,8 @@ _WEIGHTLESS: dict[str, Make] = {
     "Hardtanh": _hardtanh,
     "Threshold": _threshold,
     "Softplus": _softplus,
-    "Identity": lambda _: Reshape("identity"),
-    "None": lambda _: Reshape("identity"),  # a child set to None
+    "Identity": _identity,
+    "None": _identity,  # a child set to None
     "Flatten": _flatten,
     **dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), _upsample),
     **{f"Dropout{n}": _dropout for n in ("", "1d", "2d", "3d")},
@@ -394,7 +398,7 @@ _BY_NAME: tuple[tuple[re.Pattern[str], Make], ...] = tuple(
         (r"SiLUActivation|\w*Swish\w*", _plain("silu")),
         (r"MishActivation", _plain("mish")),
         (r"ReLUSquaredActivation", _plain("relu2")),
-        (r"LinearActivation", lambda _: Reshape("identity")),
+        (r"LinearActivation", _identity),
         (r"Sine?", _plain("sin")),
         # A block's branch dropped for a whole sample: the same two moments as dropout.
         (r"DropPath|StochasticDepth", _dropout),

@@ -111,8 +111,8 @@ def _pair_distance(name: str, parameter: float | None, mean: float, log_variance
     # u = a + b, w = a - b with a, b independent, of variances v(1 + c)/2 and v(1 - c)/2.
     sigma = math.exp(0.5 * log_variance)
     sigma_b = sigma * math.sqrt(distance / 2)
-    kinks = np.abs(act.kinks) / sigma_b
-    z, outer = _half_normal(np.unique(np.concatenate([_HALF_EDGES, kinks[kinks < _HALF_EDGES[-1]]])))
+    bends = np.abs(np.concatenate([_BENDS, np.array(act.kinks)])) / sigma_b
+    z, outer = _half_normal(np.unique(np.concatenate([_HALF_EDGES, bends[bends < _HALF_EDGES[-1]]])))
     b = z * sigma_b
     a, weight = _rule_per_row(mean * sigma, sigma * math.sqrt(max(1e-12, 1 - distance / 2)), act, b)
     squares = (act.phi(a + b[:, None]) - act.phi(a - b[:, None])) ** 2
