@@ -6,6 +6,7 @@ fault names the file and the field.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -69,6 +70,24 @@ class Catalogue(BaseModel):
     families: tuple[Family, ...]
     kinds: tuple[TargetKind, ...]
     constraints: tuple[Constraint, ...]
+
+    def pattern(self, entry: TaskKind | TargetKind | Constraint) -> re.Pattern[str]:
+        """The entry's words as one expression, matched at word starts."""
+        return _words(entry.words)
+
+    def targets_of(self, text: str) -> tuple[TargetKind, ...]:
+        """Kinds of x whose words stand in a lower-case text, in the order of the file."""
+        return tuple(k for k in self.kinds if self.pattern(k).search(text))
+
+    def constraints_of(self, text: str) -> tuple[Constraint, ...]:
+        """Constraints whose words stand in a lower-case text."""
+        return tuple(c for c in self.constraints if self.pattern(c).search(text))
+
+
+@cache
+def _words(words: tuple[str, ...]) -> re.Pattern[str]:
+    ordered = sorted(words, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(re.escape(w.lower()) for w in ordered)})")
 
 
 @cache

@@ -14,6 +14,7 @@ from kaiming_mcp.library import Library, Principle, Situation
 from kaiming_mcp.pages import quote_line, section_page
 from kaiming_mcp.scaffold import render
 from kaiming_mcp.tools.critique import critique_text
+from kaiming_mcp.tools.generative import reframe_text
 
 _ESSENCE = ("Rationale", "When it does not apply", "Questions to ask", "First measurement")
 _SITUATIONS: tuple[tuple[Situation, str], ...] = (
@@ -80,7 +81,7 @@ def register_prompts(server: MCPServer, content: Library) -> None:
     ) -> list[Message]:
         """Decide whether a task is generative and how to pose it."""
         principles = [content.principles["generative-models-as-universal-solvers"]]
-        return [UserMessage(_embedded(content, problem, principles))]
+        return [UserMessage(_embedded(content, render(reframe_text(content, problem)), principles))]
 
     @server.prompt(title="Bring AI to a science")
     def bring_ai_to_science(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from mcp.server import MCPServer
 
 from kaiming_mcp.library import Library
-from kaiming_mcp.tools import critique, principle
+from kaiming_mcp.tools import critique, generative, principle
 from kaiming_mcp.tools.surface import without_titles
 
 EXAMPLES = {
     "critique_architecture": critique.EXAMPLE_CALL,
+    "reframe_as_generative": generative.EXAMPLE_CALL,
     "read_principle": principle.EXAMPLE_CALL,
 }
 """A valid call of each tool, shown in every error."""
@@ -18,5 +19,6 @@ EXAMPLES = {
 def register_tools(server: MCPServer, content: Library) -> None:
     """Register every tool and strip the title noise from its schema."""
     critique.register(server, content)
+    generative.register(server, content)
     principle.register(server, content)
     without_titles(server, EXAMPLES)
