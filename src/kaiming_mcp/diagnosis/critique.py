@@ -10,7 +10,7 @@ from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.diagnosis import structure
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.diagnosis.removal import Removal, first_removal
-from kaiming_mcp.diagnosis.rules_signal import signal_findings
+from kaiming_mcp.diagnosis.rules_signal import COLLAPSED, signal_findings
 from kaiming_mcp.diagnosis.rules_structure import structure_findings
 from kaiming_mcp.diagnosis.subject import Course, Draft, Subject, course
 from kaiming_mcp.library import Library
@@ -121,11 +121,12 @@ def _signal_facts(subject: Subject, here: Course) -> None:
     middle = stations[len(stations) // 2]
     places = [stations[0], middle, stations[-1]]
     kind = "residual sums" if stations[0].kind == "sum" else "weighted layers"
+    unit = _unit(stations)
     rate = here.log_forward / (here.depth - 1)
     subject.facts.add(
         f"E[x²] over {here.depth} {kind}: "
         + ", ".join(f"{power(s.state.log_q)} at {_place(s, stations)}" for s in places)
-        + f"; x{power(rate)} per layer, last/first {power(here.log_forward)}",
+        + f"; x{power(rate)} per {unit}, last/first {power(here.log_forward)}",
         "computed",
         math.exp(min(here.log_forward, 600)),
         "second moment",
@@ -135,7 +136,7 @@ def _signal_facts(subject: Subject, here: Course) -> None:
     subject.facts.add(
         "gradient sum (dL/dx)² relative to the last: "
         + ", ".join(f"{power(s.log_g - stations[-1].log_g)} at {_place(s, stations)}" for s in places)
-        + f"; first/last {power(here.log_backward)}, x{power(back)} per layer towards the input",
+        + f"; first/last {power(here.log_backward)}, x{power(back)} per {unit} towards the input",
         "computed",
         math.exp(min(here.log_backward, 600)),
         "gradient",
@@ -159,6 +160,10 @@ def _signal_facts(subject: Subject, here: Course) -> None:
         )
 
 
+def _unit(stations: tuple[Station, ...]) -> str:
+    return "block" if stations[0].kind == "sum" else "layer"
+
+
 def _wide_spread(subject: Subject) -> bool:
     return subject.trace is not None and subject.trace.log_q_spread**2 > 0.05
 
@@ -179,7 +184,7 @@ def _key_numbers(subject: Subject, here: Course | None) -> list[str]:
         ]
     rate = here.log_backward / (here.depth - 1)
     return [
-        f"gradient first/last: {power(here.log_backward)} (x{power(rate)} per layer, {here.depth} places)",
+        f"gradient first/last: {power(here.log_backward)} (x{power(rate)} per {_unit(subject.stations)}, {here.depth} places)",
         f"E[x²] last/first: {power(here.log_forward)}",
         f"share that differs between inputs at the last layer: {power(math.log(max(here.across, 1e-300)))}",
     ]
@@ -188,7 +193,8 @@ def _key_numbers(subject: Subject, here: Course | None) -> list[str]:
 def _verdict(subject: Subject, here: Course | None, faults: list[Draft]) -> str:
     if faults and faults[0].severity != "low":
         more = f" {len(faults) - 1} lesser finding(s) follow." if len(faults) > 1 else ""
-        return f"{faults[0].title}.{more}"
+        blind = here is not None and here.across < COLLAPSED
+        return f"{faults[0].title}.{' The output barely depends on the input.' if blind else ''}{more}"
     calm = _calm(subject, here)
     if faults:
         return f"Sound at initialization: {calm}. Small things: {'; '.join(f.title for f in faults[:3])}."
@@ -330,7 +336,7 @@ def _limits(subject: Subject, reading: Reading, drafts: list[Draft], library: Li
             if line not in lines:
                 lines.append(line)
     if not drafts:
-        lines.append(limit_of(library.principles["simplicity-in-complexity"], "simplicity description tuning"))
+        lines.append(limit_of(library.principles["residual-learning"], "Depth is no longer"))
     return lines
 
 
@@ -339,7 +345,7 @@ def _quotes(faults: list[Draft], library: Library) -> list[Quotation]:
     wanted: dict[str, str] = {}
     for draft in faults[:3]:
         wanted.setdefault(draft.principle, f"{draft.title} {draft.remedy}")
-    wanted.setdefault("simplicity-in-complexity", "simple method remove components essential")
+    wanted.setdefault("simplicity-in-complexity", "simplicity rule reduce risk over-adapting dataset overfitting")
     principles = [(library.find(key), words) for key, words in wanted.items()]
     return [quote_of(library, p, words) for p, words in principles if p is not None][:2]
 

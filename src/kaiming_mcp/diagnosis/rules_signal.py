@@ -36,9 +36,11 @@ def signal_findings(subject: Subject) -> list[Draft]:
         _saturation,
         _unstable,
         _gain,
-        _collapse,
     ]
     found = [draft for rule in rules if (draft := rule(subject, here)) is not None]
+    # A collapse is named on its own only where no broken scale explains it.
+    collapse = None if found else _collapse(subject, here)
+    found += [collapse] if collapse else []
     curvature = _no_curvature(subject)
     return found + ([curvature] if curvature else [])
 
@@ -53,10 +55,7 @@ def effect(name: str, then: Course | None) -> str:
     """A traced variant in words."""
     if then is None:
         return ""
-    return (
-        f"{name}: E[x²] last/first {power(then.log_forward)}, gradient first/last "
-        f"{power(then.log_backward)} (computed on this network)."
-    )
+    return f"{name}: gradient first/last {power(then.log_backward)}, E[x²] last/first {power(then.log_forward)} (computed)."
 
 
 def signal_evidence(subject: Subject) -> tuple[str, ...]:
@@ -65,17 +64,35 @@ def signal_evidence(subject: Subject) -> tuple[str, ...]:
 
 
 def gain_candidates(subject: Subject) -> list[tuple[Initialization, Course]]:
-    """Textbook initializations traced on this network, the flattest course first."""
-    schemes = [
-        HE,
-        Initialization("lecun"),
-        Initialization("xavier"),
-        Initialization("xavier", gain=5 / 3),
-        Initialization("orthogonal"),
-    ]
+    """Textbook initializations traced on this network, the flattest course first.
+
+    For the ReLU family He is the derived answer; the others are tried where no gain is exact.
+    """
+    act = subject.activation
+    known = find(act.name, act.parameter) if act is not None else None
+    homogeneous = known is not None and known.slopes is not None
+    schemes = (
+        [Initialization("he", gain=_relu_family_gain(subject))]
+        if homogeneous
+        else [
+            HE,
+            Initialization("lecun"),
+            Initialization("xavier"),
+            Initialization("xavier", gain=5 / 3),
+            Initialization("orthogonal"),
+        ]
+    )
     traced = [(i, course_of(subject.network, i, subject.batch)) for i in schemes]
     found = [(i, c) for i, c in traced if c is not None]
     return sorted(found, key=lambda pair: pair[1].worst)
+
+
+def _relu_family_gain(subject: Subject) -> float:
+    """Correction of He's sqrt(2) for a leaky slope: 1/sqrt(1 + a^2) (He et al. 2015, eq. 15)."""
+    act = subject.activation
+    if act is None:
+        return 1.0
+    return math.sqrt(0.5) * math.exp(-0.5 * moments(act.name, act.parameter, 0.0, 0.0).log_second)
 
 
 def _residual_growth(subject: Subject, here: Course) -> Draft | None:

@@ -62,8 +62,8 @@ class Initialization:
         )
         if self.mode == "fan_out":
             words = [*words, "fan_out"]
-        if self.gain != 1:
-            words = [*words, f"gain {self.gain:.6g}"]
+        if abs(self.gain - 1) > 1e-9:
+            words = [*words, f"gain {self.gain:.4g}"]
         if self.scheme == "pytorch" and not self.bias:
             words = [*words, "without bias"]
         return " ".join(words)

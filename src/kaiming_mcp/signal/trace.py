@@ -32,6 +32,10 @@ MOST_LAYERS = 20_000
 """Layers, copies counted, that are traced; beyond it the answer would take more than seconds."""
 
 
+RECTIFIED = 0.2
+"""Mean over root mean square, above which the input of a nonlinearity is no centred Gaussian."""
+
+
 class NotTracedError(ValueError):
     """The signal cannot be followed through this network; the message says where and why."""
 
@@ -160,6 +164,10 @@ def _chain(steps: list[tuple[Node, str]], state: State, run: _Run) -> tuple[Stat
 def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Backward]:
     if isinstance(node.op, Pool) and node.op.kind == "max":
         run.notes["max-pooling: forward taken as unchanged (independent windows: up to x3 for 2x2)"] = None
+    if isinstance(node.op, Activation) and state.mean > RECTIFIED:
+        run.notes["a nonlinearity on a trunk of positive mean is taken as Gaussian (gradient up to x1.5 too large)"] = (
+            None
+        )
     after, back = apply(node.op, state, run.setting)
     if not isinstance(node.op, Linear | Conv):
         return after, back

@@ -92,9 +92,9 @@ def _arrow(task: Task, facts: Facts, found: dict[str, str]) -> None:
     if task.size_x and task.size_y:
         ratio = task.size_x / task.size_y
         way = (
-            "fewer numbers to more, the way of generation"
+            "fewer numbers to more, the way of generation (by size alone)"
             if ratio > 1
-            else "more numbers to fewer, the way of recognition"
+            else "more numbers to fewer, the way of recognition (by size alone)"
         )
         found["arrow"] = facts.add(
             f"dim(x)/dim(y) = {task.size_x:,}/{task.size_y:,} = {number(ratio)}: {way if ratio != 1 else 'equal'}",

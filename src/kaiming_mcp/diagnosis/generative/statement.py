@@ -31,6 +31,10 @@ _HORIZON = re.compile(
     rf"(?:next|future|horizon(?: of)?|following|ahead|rollout of|over)\s+(?:the\s+)?(?:next\s+)?{_NUMBER}\s+"
     r"(steps|time ?steps|frames|hours|days|weeks|months|minutes|tokens|stages|calls|seconds)"
 )
+_AHEAD = re.compile(
+    r"\b(?:predict|forecast|estimate|extrapolate|anticipate|what will|continue)\b.{0,80}?\b(?:next|future|ahead|tomorrow|"
+    r"later|upcoming|following|coming|horizon)\b|\bnext \d+ (?:\w+ )?(?:frames|steps|hours|days|weeks|months|minutes|values)"
+)
 _STEPS = re.compile(rf"{_NUMBER}\s+(steps|time ?steps|stages|calls|autoregressive steps|tokens|iterations)\b")
 _PATCH = re.compile(r"patch(?:es)?(?:\s*size)?\s*(?:of|=|:)?\s*(\d{1,4})|(\d{1,4})\s*[x×]\s*\d{1,4}\s*patch")
 _WIDTH = re.compile(
@@ -59,9 +63,12 @@ _FUNCTIONAL = re.compile(
     r"\b(point estimate|expected value|conditional mean|single best|one best)\b"
 )
 _ONE_TO_MANY = re.compile(
-    r"one[- ]to[- ]many|non-?unique|many (?:\w+ )?(?:share|correspond|map|solutions|answers|designs|structures|outcomes)|"
-    r"multi-?modal|several (?:possible|valid|plausible|correct)|multiple (?:possible|valid|plausible|correct|solutions|futures)|"
-    r"ill[- ]posed|divers(?:e|ity)|uncertain|ensemble|stochastic|probabilistic|distribution of|posterior|branch"
+    r"one[- ]to[- ]many|non-?unique|not unique|ill[- ]posed|multi-?modal|"
+    r"\b(?:several|many|multiple|different|various|more than one|two or more)\b(?:\s+[\w-]+){0,4}?\s+"
+    r"(?:possible|valid|plausible|correct|acceptable|futures?|outcomes?|solutions?|answers?|share|correspond|map|fit|match|"
+    r"lead to|give the same|have the same|explain)\b|"
+    r"\b(?:divers|uncertain|ensemble|stochastic|probabilistic|distribution of|posterior|chaotic|branch(?:es|ing)?\b|"
+    r"range of (?:possible )?(?:outcomes|futures))"
 )
 _DETERMINISTIC = re.compile(
     r"deterministic|exactly one|unique (?:answer|solution|output)|one[- ]to[- ]one|no randomness|same output|noise-free|"
@@ -167,6 +174,8 @@ def _kinds(said: list[str], known: Catalogue) -> tuple[TaskKind, ...]:
     for kind in known.tasks:
         pattern = known.pattern(kind)
         score = sum(w * len(set(pattern.findall(t))) for w, t in zip((2, 1, 2, 0.5, 0.25), said, strict=True))
+        if kind.id == "forecast" and any(_AHEAD.search(t) for t in said[:3]):
+            score += 2
         if score >= 1:
             scored.append((score, kind))
     scored.sort(key=lambda pair: -pair[0])
