@@ -24,6 +24,7 @@ _MINIMUM = re.compile(
 def advise(task: Task, decision: Decision, ids: dict[str, str], facts: Facts) -> list[Draft]:
     """Drafts in order of weight: what the metric, the mean, the chain, the data and the output forbid."""
     drafts = [
+        _open(decision, ids),
         _metric(task, decision, ids),
         _mean_is_invalid(task, decision, facts),
         _output(task, ids),
@@ -64,6 +65,21 @@ def families(task: Task, decision: Decision, known: Catalogue) -> tuple[list[Fam
     chosen = [f for score, f in fitting if score >= 2][:3]
     tempting = [f for score, f in fitting if 0 < score < 2 and f not in chosen]
     return chosen or [fitting[0][1]], [f for f in [*unfit, *tempting] if f not in chosen][:1]
+
+
+def _open(decision: Decision, ids: dict[str, str]) -> Draft | None:
+    if decision.answer != "cannot tell":
+        return None
+    return Draft(
+        "medium",
+        GENERATIVE,
+        "Whether the posterior is a point or a spread is open",
+        decision.evidence or (ids["cost"],),
+        "estimate R = E Var[X|Y]/Var[X] before choosing a family; paste 8 or more (y, x) pairs as CSV to have it computed.",
+        "R below 0.05: regress; above 0.3, or two modes inside neighbourhoods: generate; between: mean and residual.",
+        weight=4,
+        limit="Point posterior",
+    )
 
 
 def _metric(task: Task, decision: Decision, ids: dict[str, str]) -> Draft | None:

@@ -15,7 +15,7 @@ from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import SEVERITIES, Finding, FormField, Scaffold, Step, number
 
 NAME = "reframe_as_generative"
-MOST_FINDINGS = 5
+MOST_FINDINGS = 4
 EXAMPLE = (
     'problem = "predict rainfall for the next 18 frames from radar; several futures are possible"\n'
     'condition = "6 frames of 256x256"  target = "18 frames of 256x256"\n'
@@ -111,7 +111,9 @@ def _first_change(task: Task, decision: Decision, drafts: list[Draft], fitting: 
 
 
 def _families(fitting: list[Family], unfit: list[Family]) -> str:
-    fits = "; ".join(f"{f.title} ({f.because}; {f.cost}; fails when {f.fails})" for f in fitting)
+    fits = (
+        "; ".join(f"{f.title} ({f.because}; {f.cost})" for f in fitting) + f". The first fails when {fitting[0].fails}"
+    )
     against = "; ".join(f"{f.title} (fails when {f.fails})" for f in unfit)
     return f"families that fit, best first: {fits}" + (f". Tempting, but: {against}" if against else "")
 

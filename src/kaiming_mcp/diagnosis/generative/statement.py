@@ -146,9 +146,9 @@ def read_task(
 
 def says_something(task: Task) -> bool:
     """Whether the text names a task, a target or a size: otherwise nothing can be established."""
-    return bool(task.kinds or task.size_x or task.one_to_many or task.deterministic or task.token) and bool(
-        _LOOK_UP.search(task.text)
-    )
+    return bool(
+        task.kinds or task.samples or task.size_x or task.one_to_many or task.deterministic or task.token
+    ) and bool(_LOOK_UP.search(task.text))
 
 
 def size(text: str) -> int | None:
