@@ -62,7 +62,7 @@ def families(task: Task, decision: Decision, known: Catalogue) -> tuple[list[Fam
             score -= 4
         fitting.append((score, family))
     fitting.sort(key=lambda pair: -pair[0])
-    chosen = [f for score, f in fitting if score >= 2][:3]
+    chosen = [f for score, f in fitting if score >= 2][:2]
     tempting = [f for score, f in fitting if 0 < score < 2 and f not in chosen]
     return chosen or [fitting[0][1]], [f for f in [*unfit, *tempting] if f not in chosen][:1]
 
@@ -91,7 +91,7 @@ def _metric(task: Task, decision: Decision, ids: dict[str, str]) -> Draft | None
             f"{task.squared} is optimal at the mean and punishes every sample",
             (ids["cost"],),
             f"score with {score}; keep {task.squared} for the mean only.",
-            f"{task.squared} of the conditional mean against one sample of any generator: the sample loses by 2 if it is perfect.",
+            f"{task.squared} of the conditional mean against one sample: even a perfect sample loses by 2.",
             "a perfect generator scores 2 x the error of the mean.",
             weight=5,
             limit="Point posterior",
@@ -245,7 +245,7 @@ def _kind_test(task: Task, facts: Facts) -> Draft | None:
     if task.kind is None:
         return None
     first, *rest = task.kind.tests
-    fact = facts.add(f"proper score for {task.kind.title}: {task.kind.score}", "assumed")
+    fact = facts.add(f"proper score: {task.kind.score}", "assumed")
     return Draft(
         "low",
         GENERATIVE,

@@ -24,7 +24,7 @@ def add_numbers(task: Task, point: bool, facts: Facts) -> dict[str, str]:
         "computed",
         1 + 1 / k,
         "x MMSE",
-        "E|X-X̂|² = 2 E Var[X|Y]; (1 + 1/k) for a mean of k",
+        "1 + 1/k",
     )
     if task.token and task.width:
         ratio = task.token / task.width

@@ -22,14 +22,12 @@ EXAMPLE = (
     'data = "50,000 sequences"  metric = "MSE"  samples_per_query = 20'
 )
 FORM = [
-    FormField(name="x_and_y", holds="x, y, the direction of the arrow, and what is invariant under which group"),
-    FormField(name="posterior", holds="point or spread, R (fact id or: to be measured), what would change the answer"),
-    FormField(name="output", holds="what the network outputs, its token width and hidden width"),
-    FormField(name="contract", holds="what the layer above may rely on: calibrated? joint? error rate x calls"),
-    FormField(
-        name="era_test", holds="the stage whose loss never sees the final metric, and what would refute the analogy"
-    ),
-    FormField(name="baseline", holds="the boring baseline, its score, and the gap at which the generator is dropped"),
+    FormField(name="x_and_y", holds="x, y, the direction of the arrow, the group that leaves p(x|y) alone"),
+    FormField(name="posterior", holds="point or spread, with R (fact id) or how it will be measured"),
+    FormField(name="output", holds="what the network outputs; token width against hidden width"),
+    FormField(name="contract", holds="what the consumer may rely on; error rate x calls"),
+    FormField(name="era_test", holds="the stage that never sees the metric; what refutes the analogy"),
+    FormField(name="baseline", holds="the boring baseline, its score, the gap that drops the generator"),
 ]
 
 
