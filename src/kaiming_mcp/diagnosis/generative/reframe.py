@@ -156,7 +156,7 @@ def _frame(
         Step(
             way="Fundamental symmetry",
             prompt=f"Recognition and generation are one arrow in two directions; here {sizes}. Name x, y and the group "
-            "under which p(x|y) must not change (shift, rotation, relabelling, units).",
+            "that leaves p(x|y) alone (shift, rotation, relabelling, units).",
             cites=[ids["arrow"]] if "arrow" in ids else [family],
             field="x_and_y",
         ),
@@ -217,7 +217,7 @@ def _limits(task: Task, measured: Spread | None, drafts: list[Draft], library: L
         )
         if len(lines) < 4 and line not in lines:
             lines.append(line)
-    if len(lines) < 3:
+    if len(lines) < 2:
         lines.append(limit_of(principle, "Only a functional"))
     return lines
 
