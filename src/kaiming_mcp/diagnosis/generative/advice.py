@@ -126,7 +126,7 @@ def _mean_is_invalid(task: Task, decision: Decision, facts: Facts) -> Draft | No
         "The mean of valid answers may be no valid answer",
         (fact,),
         "check it before choosing: average two targets of (nearly) the same condition and validate the result.",
-        "share of averaged pairs that break a constraint or fail the forward model; above a few per cent: generate.",
+        "share of averaged pairs that are invalid; above a few per cent: generate.",
         weight=3,
         limit="Inverse design" if task.kind and task.kind.id == "inverse-design" else "",
     )

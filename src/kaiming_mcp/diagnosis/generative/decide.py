@@ -84,9 +84,7 @@ def _evidence(task: Task, facts: Facts) -> tuple[list[tuple[float, str]], list[t
     if task.proper or task.two_sample:
         up.append((1.0, facts.add(f"the metric scores distributions ({task.proper or task.two_sample})", "stated")))
     if task.per_query > 1:
-        up.append(
-            (1.0, facts.add(f"{task.per_query} samples per query are drawn", "stated", task.per_query, "samples"))
-        )
+        up.append((1.0, facts.add(f"{task.per_query} samples a query", "stated", task.per_query, "samples")))
     if task.deterministic:
         down.append((2.5, facts.add(f"said about the outcome: {task.deterministic!r}", "stated")))
     if task.squared and not task.proper:

@@ -226,7 +226,7 @@ def _measure(task: Task, decision: Decision) -> str:
     pairs = f"{min(task.samples, 1000):,}" if task.samples else "1,000"
     text = (
         f"R = E Var[X|Y]/Var[X]: standardise x, take {pairs} held-out pairs, k = 10 nearest neighbours in y, average the "
-        "variance inside (divide by k - 1), divide by Var[X]; repeat with k = 5 to see the bias. Below 0.05 regress, above "
+        "variance inside, divide by Var[X]; repeat with k = 5 to see the bias. Below 0.05 regress, above "
         "0.3 or with two modes generate"
     )
     return f"{text}." if not decision.measured else f"{text}. Measured once; repeat on held-out pairs with k halved."
