@@ -32,6 +32,9 @@ MOST_LAYERS = 20_000
 """Layers, copies counted, that are traced; beyond it the answer would take more than seconds."""
 
 
+MOST_NAMED = 5
+"""Kinds of layer that a refusal lists by name."""
+
 RECTIFIED = 0.2
 """Mean over root mean square, above which the input of a nonlinearity is no centred Gaussian."""
 
@@ -122,8 +125,9 @@ def _kind(layer: Layer) -> str:
 def _check(root: Node) -> None:
     missing = unmodelled(root)
     if missing:
-        listed = ", ".join(f"{name} ({times})" for name, times in missing.items())
-        raise NotTracedError(f"not modelled yet: {listed}")
+        listed = ", ".join(f"{name} ({times:,})" for name, times in [*missing.items()][:MOST_NAMED])
+        more = f" and {len(missing) - MOST_NAMED:,} more" if len(missing) > MOST_NAMED else ""
+        raise NotTracedError(f"not modelled yet: {listed}{more}")
     total = sum(times for _, times in layers(root))
     if total > MOST_LAYERS:
         raise NotTracedError(f"{total:,} layers; at most {MOST_LAYERS:,} are traced")

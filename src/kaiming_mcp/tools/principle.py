@@ -81,7 +81,7 @@ def _find(content: Library, name: str) -> Principle:
 
 
 def _situation(text: str) -> Situation:
-    near = difflib.get_close_matches(text.strip().lower(), SITUATIONS, 1, 0.4)
+    near = difflib.get_close_matches(text.strip().lower(), SITUATIONS, 1, 0.7)
     if not near:
         raise ToolError(f"`situation` must be one of {', '.join(SITUATIONS)}, got {text[:60]!r}. Example: gradients")
     return next(s for s in SITUATIONS if s == near[0])
@@ -89,7 +89,7 @@ def _situation(text: str) -> Situation:
 
 def _heading(text: str) -> str:
     headings = {h.lower(): h for h in (*SECTIONS, QUOTATIONS)}
-    near = difflib.get_close_matches(text.strip().lower(), headings, 1, 0.4)
+    near = difflib.get_close_matches(text.strip().lower(), headings, 1, 0.6)
     if not near:
         raise ToolError(f"`section` must be one of {', '.join(headings.values())}, got {text[:60]!r}.")
     return headings[near[0]]

@@ -1,0 +1,273 @@
+"""The server through a real client in memory, in both protocol eras."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import mcp_types as types
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from kaiming_mcp import __version__
+from kaiming_mcp.server import INSTRUCTIONS, create_server
+from kaiming_mcp.tools import EXAMPLES
+
+PRINTED = (Path(__file__).parents[1] / "data" / "model_texts" / "01_repr_plain_mlp20_relu.txt").read_text("utf-8")
+
+
+def in_both_eras(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Runs a test with a client of each protocol era; the client lives inside the test's own task."""
+
+    @pytest.mark.parametrize("mode", ["auto", "legacy"])
+    @functools.wraps(test)
+    async def run(mode: Any, **rest: Any) -> None:
+        async with Client(create_server(), mode=mode) as client:
+            await test(client, **rest)
+
+    _, *parameters = inspect.signature(test).parameters.values()
+    mode = inspect.Parameter("mode", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = inspect.Signature([mode, *parameters])  # type: ignore[attr-defined] - what pytest reads
+    return run
+
+
+def _text(result: Any) -> str:
+    return "\n".join(part.text for part in result.content if isinstance(part, types.TextContent))
+
+
+@in_both_eras
+async def test_the_server_names_itself_and_its_version(client: Client) -> None:
+    assert client.server_info.name == "kaiming-mcp"
+    assert client.server_info.version == __version__
+    assert client.instructions == INSTRUCTIONS
+    assert len(INSTRUCTIONS) < 2048
+
+
+@in_both_eras
+async def test_tools_are_listed_flat_typed_described_and_small(client: Client) -> None:
+    tools = (await client.list_tools()).tools
+    assert {t.name for t in tools} == set(EXAMPLES)
+    size = 0
+    for tool in tools:
+        schema = tool.input_schema
+        size += len(
+            json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"output_schema"}))
+        )
+        assert schema["type"] == "object"
+        for word in ("$ref", "$defs", "anyOf", "oneOf", "null", '"title"'):
+            assert word not in json.dumps(schema)
+        for name, prop in schema["properties"].items():
+            assert prop["type"] in {"string", "integer"}, name
+            assert prop["description"], name
+        assert tool.title
+        assert tool.description
+        assert len(f"kaiming:{tool.name}") <= 60
+        hints = tool.annotations
+        assert hints is not None
+        assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
+        assert (hints.idempotent_hint, hints.open_world_hint) == (True, False)
+        assert not [other for other in EXAMPLES if other != tool.name and other in tool.description]
+    assert size / 4 <= 3000
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@in_both_eras
+async def test_the_example_of_every_tool_works_and_fits_its_output_schema(client: Client, name: str) -> None:
+    tool = next(t for t in (await client.list_tools()).tools if t.name == name)
+    result = await client.call_tool(name, json.loads(EXAMPLES[name]))
+    assert not result.is_error
+    assert tool.output_schema is not None
+    jsonschema.validate(result.structured_content, tool.output_schema)
+    json.dumps(result.structured_content, allow_nan=False)
+    assert _text(result)
+
+
+@in_both_eras
+async def test_a_critique_gives_text_and_structure_with_the_same_verdict(client: Client) -> None:
+    result = await client.call_tool("critique_architecture", {"architecture": PRINTED})
+    assert result.structured_content is not None
+    assert result.structured_content["verdict"] in _text(result)
+    assert "1.64e-15" in _text(result)
+
+
+@in_both_eras
+async def test_numbers_that_come_as_text_are_taken(client: Client) -> None:
+    arguments = {"architecture": "linear 8 8 ; batchnorm ; relu ; linear 8 8", "batch": "32"}
+    assert not (await client.call_tool("critique_architecture", arguments)).is_error
+
+
+@in_both_eras
+async def test_json_pasted_as_text_arrives_as_text(client: Client) -> None:
+    result = await client.call_tool("critique_architecture", {"architecture": '{"model_type": "bert"}'})
+    assert not result.is_error
+    assert "JSON" in _text(result)
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("critique_architecture", {"architectur": "linear 3 4"}, "Did you mean 'architecture'"),
+    ("critique_architecture", {"architecture": "linear 3 4", "depth": 3}, "Unknown argument 'depth'"),
+    ("critique_architecture", {}, "'architecture'"),
+    ("critique_architecture", {"architecture": "linear 3 4", "batch": "many"}, "'batch'"),
+    ("critique_architecture", {"architecture": "linear 3 4", "batch": -1}, "`batch`"),
+    ("critique_architecture", {"architecture": "linear 3 4", "input": "big"}, "`input`"),
+    ("critique_architecture", {"architecture": "linear 3 4", "initialization": "magic"}, "`initialization`"),
+    ("critique_architecture", {"architecture": "linear 3 4 ; convv 3 4 k3"}, "did you mean 'conv'"),
+    ("read_principle", {"id": "residual-lerning"}, "Did you mean 'residual-learning'"),
+    ("read_principle", {"situation": "cooking"}, "`situation`"),
+    ("read_principle", {"id": "residual-learning", "section": "zzz"}, "`section`"),
+    ("reframe_as_generative", {"problem": "x", "samples_per_query": -3}, "`samples_per_query`"),
+    ("reframe_as_generative", {"problem": "x", "metrics": "MSE"}, "Did you mean 'metric'"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "part"), WRONG)
+@in_both_eras
+async def test_an_error_names_the_argument_and_shows_a_valid_one(
+    client: Client, name: str, arguments: dict[str, Any], part: str
+) -> None:
+    result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert result.structured_content is None
+    assert part in _text(result)
+    assert re.search(r"xample|Known|one of|such as|e\.g\.", _text(result))
+    assert not (await client.call_tool("read_principle", {})).is_error
+
+
+@in_both_eras
+async def test_prose_gets_a_short_reply_that_says_what_to_send(client: Client) -> None:
+    result = await client.call_tool("critique_architecture", {"architecture": "a deep network with many layers"})
+    assert not result.is_error
+    assert len(_text(result)) / 4 <= 300
+    assert "print(model)" in _text(result)
+    assert "repeat 8" in _text(result)
+
+
+@in_both_eras
+async def test_an_unknown_tool_is_invalid_params(client: Client) -> None:
+    with pytest.raises(MCPError) as caught:
+        await client.call_tool("critique_architectures", {})
+    assert caught.value.error.code == types.INVALID_PARAMS
+    assert "critique_architecture" in caught.value.error.message
+
+
+@in_both_eras
+async def test_every_resource_is_listed_one_by_one_and_can_be_read(client: Client) -> None:
+    resources = (await client.list_resources()).resources
+    uris = {str(r.uri) for r in resources}
+    assert {"kaiming://principles", "kaiming://sources", "kaiming://guide", "kaiming://guide/layer-notation"} <= uris
+    assert sum(u.startswith("kaiming://principles/") for u in uris) == 5
+    assert sum(u.startswith("kaiming://reasoning/") for u in uris) == 3
+    for resource in resources:
+        assert resource.mime_type == "text/markdown"
+        assert resource.description
+        (part,) = (await client.read_resource(resource.uri)).contents
+        assert isinstance(part, types.TextResourceContents)
+        assert part.text.startswith("#")
+
+
+@in_both_eras
+async def test_templates_are_completed_and_read(client: Client) -> None:
+    templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
+    assert templates == {"kaiming://principles/{id}", "kaiming://reasoning/{id}", "kaiming://sources/{key}"}
+    ref = types.ResourceTemplateReference(type="ref/resource", uri="kaiming://principles/{id}")
+    found = await client.complete(ref, {"name": "id", "value": "res"})
+    assert found.completion.values == ["residual-learning"]
+    (part,) = (await client.read_resource("kaiming://sources/he-2015-resnet")).contents
+    assert isinstance(part, types.TextResourceContents)
+    assert "1512.03385" in part.text
+    prompt = types.PromptReference(type="ref/prompt", name="bring_ai_to_science")
+    assert "physics" in (await client.complete(prompt, {"name": "field", "value": "phy"})).completion.values
+
+
+@in_both_eras
+async def test_an_unknown_resource_is_refused_with_what_is_known(client: Client) -> None:
+    with pytest.raises(MCPError, match="residual-learning"):
+        await client.read_resource("kaiming://principles/residual")
+
+
+PROMPTS: dict[str, dict[str, str]] = {
+    "think_like_kaiming": {"problem": "my loss is stuck and gradients vanish"},
+    "review_network": {"architecture": "repeat 20 { linear 64 64 ; relu }"},
+    "debug_gradients": {"symptom": "first layers do not move"},
+    "formulate_generatively": {"problem": "forecast the next 24 hours, several futures are possible"},
+    "bring_ai_to_science": {"field": "chemistry", "problem": "predict reaction yields"},
+}
+
+
+@in_both_eras
+async def test_prompts_embed_the_principle_and_what_was_established(client: Client) -> None:
+    assert {p.name for p in (await client.list_prompts()).prompts} == set(PROMPTS)
+    for name, arguments in PROMPTS.items():
+        result = await client.get_prompt(name, arguments)
+        text = "\n".join(m.content.text for m in result.messages if isinstance(m.content, types.TextContent))
+        assert "## Questions to ask" in text or "Questions" in text
+        assert "call the tool" not in text.lower()
+        assert len(text) > 2000
+    review = await client.get_prompt("review_network", PROMPTS["review_network"])
+    assert "does not fit relu" in str(review.messages[0].content)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "part"),
+    [
+        ("review_netwrk", {"architecture": "x"}, "review_network"),
+        ("review_network", {}, "missing argument 'architecture'"),
+        ("bring_ai_to_science", {"field": "physics"}, "missing argument 'problem'"),
+        ("review_network", {"architecture": "linear 3 4", "x": "y"}, "unknown argument 'x'"),
+    ],
+)
+@in_both_eras
+async def test_a_wrong_prompt_call_is_invalid_params(
+    client: Client, name: str, arguments: dict[str, str], part: str
+) -> None:
+    with pytest.raises(MCPError) as caught:
+        await client.get_prompt(name, arguments)
+    assert caught.value.error.code == types.INVALID_PARAMS
+    assert part in caught.value.error.message
+
+
+@in_both_eras
+async def test_a_principle_is_read_by_id_by_situation_and_by_section(client: Client) -> None:
+    whole = _text(await client.call_tool("read_principle", {"id": "residual-learning"}))
+    assert "six-model ensemble" in whole
+    part = _text(await client.call_tool("read_principle", {"id": "residual-learning", "section": "quotations"}))
+    assert "primary" in part
+    assert "## Rationale" not in part
+    served = _text(await client.call_tool("read_principle", {"situation": "gradients"}))
+    assert served.index("Activation-Aware") < served.index("Residual Learning")
+    assert "kaiming://principles/residual-learning" in _text(await client.call_tool("read_principle", {}))
+
+
+@in_both_eras
+async def test_results_stay_below_the_cap_that_hosts_spill_at(client: Client) -> None:
+    big = "\n".join(f"({i}): Mystery{i}(in={i})" for i in range(4000))
+    result = await client.call_tool("critique_architecture", {"architecture": f"Net(\n{big}\n)"})
+    assert not result.is_error
+    assert len(json.dumps(result.structured_content)) / 4 <= 8000
+    assert len(_text(result)) / 4 <= 8000
+
+
+@in_both_eras
+async def test_many_calls_at_once_are_all_answered(client: Client) -> None:
+    import anyio
+
+    answers: list[bool] = []
+
+    async def one(width: int) -> None:
+        call = await client.call_tool(
+            "critique_architecture", {"architecture": f"repeat 30 {{ linear {width} {width} ; gelu }}"}
+        )
+        answers.append(not call.is_error)
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group:
+            for width in range(8, 40):
+                group.start_soon(one, width)
+    assert answers == [True] * 32
