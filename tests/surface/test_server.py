@@ -44,6 +44,7 @@ def _text(result: Any) -> str:
 
 @in_both_eras
 async def test_the_server_names_itself_and_its_version(client: Client) -> None:
+    assert client.server_info is not None
     assert client.server_info.name == "kaiming-mcp"
     assert client.server_info.version == __version__
     assert client.instructions == INSTRUCTIONS
