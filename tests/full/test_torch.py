@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kaiming_mcp.architecture.account import account
+from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.torch_reader import read_torch_repr
 from kaiming_mcp.signal.initialization import parse_initialization
 from kaiming_mcp.signal.trace import trace
@@ -116,12 +118,47 @@ NETWORKS: dict[str, tuple[Any, tuple[int, ...], str, str]] = {
 }
 
 
+def test_a_residual_tower_read_from_its_printout_agrees_with_the_measured_one() -> None:
+    """Eight basic blocks at 32 x 32, batch 32, He: q 1.51, 4.44, 6.91 and a gradient ratio of 18.6 measured."""
+    logs_q: list[list[float]] = []
+    ratios: list[float] = []
+    printed = ""
+    for seed in range(4):
+        torch.manual_seed(seed)
+        blocks = [_basic_block(64) for _ in range(8)]
+        stem = [nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+        model = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+        printed = str(model)
+        _initialise(model, "he")
+        trunk = _sums(model, blocks, torch.randn(32, 3, 32, 32))
+        logs_q.append([math.log(float(s.detach().pow(2).mean())) for s in trunk])
+        ratios.append(math.log(float(trunk[0].grad.pow(2).sum() / trunk[-1].grad.pow(2).sum())))
+    network = replace(read_torch_repr(printed).networks[0], input=parse_shape("3x32x32"))
+    path = trace(network, parse_initialization("he"), 32).main_path()
+    assert len(path) == 8
+    for i, station in enumerate(path):
+        assert station.state.log_q == pytest.approx(sum(row[i] for row in logs_q) / 4, abs=math.log(1.05))
+    assert path[0].log_g - path[-1].log_g == pytest.approx(sum(ratios) / 4, abs=math.log(1.3))
+
+
+def _sums(model: Any, blocks: list[Any], x: Any) -> list[Any]:
+    """The residual sums of the blocks, with their gradients."""
+    seen: list[Any] = []
+
+    def keep(module: Any, inputs: Any) -> None:
+        del module
+        inputs[0].retain_grad()
+        seen.append(inputs[0])
+
+    for block in blocks:
+        block.relu.register_forward_pre_hook(keep)
+    y = model(x)
+    y.backward(torch.randn_like(y))
+    return seen[1::2]  # each block calls its ReLU twice: inside the branch, then on the sum
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_trace_of_a_printout_agrees_with_the_measured_network(name: str) -> None:
-    from dataclasses import replace
-
-    from kaiming_mcp.architecture.notation import parse_shape
-
     make, size, shape, init = NETWORKS[name]
     logs_q, logs_g = [], []
     text = str(make())

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaiming_mcp.architecture.notation import read_notation
+from kaiming_mcp.signal import trunk
 from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT, parse_initialization
 from kaiming_mcp.signal.trace import NotTracedError, Trace, trace
 
@@ -106,6 +107,43 @@ def test_a_strided_and_a_transposed_convolution_use_the_fans_that_elements_have(
 def test_a_depthwise_kernel_under_fan_out_is_too_small_by_the_number_of_groups() -> None:
     grouped = _trace("depthwise 64 k3 nobias", "he fan_out").stations[0]
     assert math.exp(grouped.state.log_q) == pytest.approx(2.0 / 64)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "size", "padding", "measured_q", "ratio", "allowed"),
+    [
+        (16, 32, "circular", 13.4, 178, 1.05),
+        (16, 32, "", 13.4, 155, 1.2),
+        (50, 32, "", 44.8, 2632, 1.3),
+        (16, 8, "", 13.4, 102, 1.5),
+    ],
+)
+def test_a_trunk_with_relu_after_the_add_is_a_reflected_walk(
+    blocks: int, size: int, padding: str, measured_q: float, ratio: float, allowed: float
+) -> None:
+    """Measured towers; a Gaussian trunk gives 248 after 16 blocks and 11,830 after 50."""
+    conv = f"conv 64 64 k3 nobias {padding}"
+    text = (
+        f"input 64x{size}x{size} ; conv 64 64 k1 nobias ; "
+        f"repeat {blocks} {{ residual {{ {conv} ; batchnorm ; relu ; {conv} ; batchnorm }} ; relu }}"
+    )
+    stations = _trace(text, "orthogonal", 64).stations
+    assert math.exp(stations[-1].state.log_q) == pytest.approx(measured_q, rel=0.03)
+    found = math.exp(stations[0].log_g) / ratio
+    assert 1 / allowed <= found <= allowed
+
+
+def test_the_density_of_a_reflected_walk_keeps_its_mass_and_grows_as_theory_says() -> None:
+    density = trunk.rectified(trunk.gaussian(1.0))
+    assert density.mean == pytest.approx(1 / math.sqrt(2 * math.pi), rel=1e-3)
+    assert density.second == pytest.approx(0.5, rel=1e-3)
+    for _ in range(400):
+        walked = trunk.added(density, 1.0)
+        assert walked is not None
+        density = trunk.rectified(walked)
+    assert density.mass.sum() == pytest.approx(1.0)
+    assert density.second == pytest.approx(400, rel=0.05)  # q ~ l
+    assert density.mean == pytest.approx(math.sqrt(2 * 400 / math.pi), rel=0.05)
 
 
 def test_depths_that_underflow_a_float_are_followed_in_logs() -> None:

@@ -19,16 +19,25 @@ Indices = NDArray[np.int_]
 _MOST_TAPS = 128
 
 
-def through(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) -> tuple[float, Profile | None]:
-    """(kept fraction, new profile of mean 1) of a second moment that crosses a convolution."""
+def through(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) -> tuple[float, float, Profile | None]:
+    """(kept, common, new profile of mean 1) of moments that cross a convolution.
+
+    `kept` is the fraction of a second moment that stays; `common` that of a product between two
+    positions, which share only the taps that both of them have.
+    """
     if not _applies(op, profile) or profile is None or sizes is None:
-        return 1.0, _flat(sizes)
-    kept, out = 1.0, list[Array]()
+        return 1.0, 1.0, _flat(sizes)
+    kept, common, out = 1.0, 1.0, list[Array]()
     for axis, (u, n) in enumerate(zip(profile, sizes, strict=True)):
-        v = sum((_read(u, starts) for starts in _taps(op, axis, n)), np.zeros(n)) / op.kernel[axis]
+        taps = _taps(op, axis, n)
+        v = sum((_read(u, starts) for starts in taps), np.zeros(n)) / op.kernel[axis]
         kept *= float(v.mean())
+        # A common part has the profile of the values: the root of that of their squares.
+        root = np.sqrt(u)
+        shared = sum(float(_read(root, starts).mean()) ** 2 for starts in taps)
+        common *= shared / (op.kernel[axis] * float(root.mean()) ** 2) if root.mean() > 0 else 1.0
         out.append(v / v.mean() if v.mean() > 0 else np.ones(n))
-    return kept, tuple(out)
+    return kept, min(common, kept), tuple(out)
 
 
 def back(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) -> tuple[float, Profile | None]:

@@ -27,10 +27,10 @@ from kaiming_mcp.architecture.ir import (
     Upsample,
 )
 from kaiming_mcp.architecture.shapes import implied_flatten, output_shape
-from kaiming_mcp.signal import padding
-from kaiming_mcp.signal.activations import find
+from kaiming_mcp.signal import padding, trunk
+from kaiming_mcp.signal.activations import Array, find
 from kaiming_mcp.signal.initialization import Initialization, variances
-from kaiming_mcp.signal.moments import moments, pair_distance
+from kaiming_mcp.signal.moments import Moments, moments, pair_distance
 from kaiming_mcp.signal.state import Cotangent, State, flat_profile, log_of, log_sum
 
 Backward = Callable[[Cotangent], Cotangent]
@@ -82,7 +82,7 @@ def apply(op: Op, state: State, setting: Setting) -> tuple[State, Backward]:
             return _dropout(op, state)
         case Embedding():
             variance = setting.init.std**2 if setting.init.scheme == "normal" else 1.0
-            table = State(log_of(variance), 0.0, 1.0, 1.0, shape, flat_profile(shape))
+            table = State(log_of(variance), 0.0, 1.0, 1.0, 1.0, shape, flat_profile(shape))
             return table, _unchanged
         case Reshape() | Upsample():
             return replace(state, shape=shape, profile=flat_profile(shape)), _flat_to(state)
@@ -100,24 +100,42 @@ def _linear(op: Linear, state: State, shape: Shape, setting: Setting) -> tuple[S
 
 def _conv(op: Conv, state: State, shape: Shape, setting: Setting) -> tuple[State, Backward]:
     gain, bias = variances(setting.init, op)
-    kept, profile = padding.through(op, state.profile, shape.positions)
+    kept, common, profile = padding.through(op, state.profile, shape.positions)
     sizes = state.shape.positions if state.profile is not None else None
 
     def backward(c: Cotangent) -> Cotangent:
         share, where = padding.back(op, c.profile, sizes)
         return Cotangent(c.log_g + log_of(gain) + log_of(share), where)
 
-    return _affine(gain * kept, bias, state, shape, profile), backward
+    return _affine(gain * kept, bias, state, shape, profile, common / kept if kept > 0 else 1.0), backward
 
 
-def _affine(gain: float, bias: float, state: State, shape: Shape, profile: tuple[np.ndarray, ...] | None) -> State:
-    """q' = V q + Var[b], D' = V D, m' = 0: the bias is common to all samples and cancels in D."""
+def _affine(
+    gain: float,
+    bias: float,
+    state: State,
+    shape: Shape,
+    profile: tuple[Array, ...] | None,
+    common: float = 1.0,
+) -> State:
+    """q' = V q + Var[b], D' = V D, m' = 0: the bias is common to all samples and cancels in D.
+
+    Two positions share the fraction `common` of what one has: p' = V common p, so that D grows.
+    """
     signal = log_of(gain) + state.log_q
     log_q = log_sum(signal, log_of(bias))
     share = math.exp(signal - log_q) if log_q > -math.inf else 1.0
     if profile is not None:
         profile = tuple(share * u + (1 - share) for u in profile)
-    return State(log_q, 0.0, share * state.across, share * state.within, shape, profile)
+    return State(
+        log_q,
+        0.0,
+        share * state.across,
+        share * (common * state.within + 1 - common),
+        share * (common * state.apart + 1 - common),
+        shape,
+        profile,
+    )
 
 
 def _activation(op: Activation, state: State) -> tuple[State, Backward]:
@@ -130,16 +148,57 @@ def _activation(op: Activation, state: State) -> tuple[State, Backward]:
         log_d = pair_distance(op.name, op.parameter, center, log_v, min(d / spread, 2.0))
         return math.exp(min(log_d - out.log_second, 0.7)) if out.log_second > -math.inf else 1.0
 
-    within = distance(state.within) if state.shape.positions != () else state.within
+    single = state.shape.positions == ()
+    within = state.within if single else distance(state.within)
+    across = distance(state.across)
+    apart = across if single else distance(state.apart)
     mean = out.mean / math.exp(0.5 * out.log_second) if -600 < out.log_second < 600 else 0.0
+    if op.name == "relu" and (state.density is not None or center == 0):
+        return _relu(state, out, across, within, apart)
     after = replace(
         state,
+        density=None,
         log_q=out.log_second,
         mean=max(-1.0, min(1.0, mean)),
-        across=distance(state.across),
+        across=across,
         within=within,
+        apart=apart,
     )
     return after, _scaled_by(out.log_slope, _unchanged)
+
+
+def _relu(state: State, gaussian: Moments, across: float, within: float, apart: float) -> tuple[State, Backward]:
+    """ReLU with the law of its input kept: exact for a Gaussian, on a grid for a trunk that passed ReLUs."""
+    before = trunk.STANDARD if state.density is None else state.density
+    log_unit = state.log_q if state.density is None else state.log_unit
+    density = trunk.rectified(before)
+    log_q = gaussian.log_second if state.density is None else log_unit + log_of(density.second)
+    mean = min(1.0, density.mean / math.sqrt(density.second)) if density.second > 0 else 0.0
+    # What a pair shares is mapped as by a Gaussian of the same moments, relative to the spread.
+    spread = 1 - (gaussian.mean * math.exp(-0.5 * gaussian.log_second)) ** 2 if gaussian.log_second > -600 else 1.0
+    scale = (1 - mean**2) / max(spread, 1e-12)
+    after = replace(
+        state,
+        log_q=log_q,
+        mean=mean,
+        across=min(2.0, across * scale),
+        within=min(2.0, within * scale),
+        apart=min(2.0, apart * scale),
+        density=density,
+        log_unit=log_unit,
+    )
+
+    def backward(c: Cotangent) -> Cotangent:
+        if state.density is None and c.by_value is None:
+            return Cotangent(c.log_g + gaussian.log_slope, c.profile)
+        arrived = np.ones(len(density.mass)) if c.by_value is None else c.by_value
+        sent = trunk.before_rectified(arrived, before)
+        kept = before.expectation(sent)
+        if state.density is None or kept <= 0:
+            return Cotangent(c.log_g + log_of(kept), c.profile)
+        return Cotangent(c.log_g + log_of(kept), c.profile, sent / kept)
+
+    return after, backward
 
 
 def _norm(op: Norm, state: State, setting: Setting) -> tuple[State, Backward]:
@@ -155,7 +214,7 @@ def _norm(op: Norm, state: State, setting: Setting) -> tuple[State, Backward]:
     log_denominator = log_sum(log_seen, log_of(op.eps))
     log_q = log_seen - log_denominator
     if log_seen == -math.inf:
-        after = replace(state, log_q=-math.inf, mean=0.0)
+        after = replace(state, log_q=-math.inf, mean=0.0, density=None)
     else:
         after = replace(
             state,
@@ -163,6 +222,8 @@ def _norm(op: Norm, state: State, setting: Setting) -> tuple[State, Backward]:
             mean=mean,
             across=min(state.across / seen, 2.0),
             within=min(state.within / seen, 2.0),
+            apart=min(state.apart / seen, 2.0),
+            density=None,
             profile=flat_profile(state.shape) if op.kind != "batch" else state.profile,
         )
     return after, _scaled_by(-log_denominator, _unchanged)
@@ -171,18 +232,20 @@ def _norm(op: Norm, state: State, setting: Setting) -> tuple[State, Backward]:
 def _batch_variance(state: State, batch: int) -> float:
     """(q - pbar) / q over a batch of B and S positions, from the two distances.
 
-    pbar = q/(BS) + (S-1)/(BS) p_s + (B-1)/B p_x, so q - pbar = (S-1)/(BS) D_s + (B-1)/B D_x.
+    pbar = q/(BS) + (S-1)/(BS) p_s + (B-1)/B p_x, so q - pbar = (S-1)/(BS) D_s + (B-1)/B D_x, where two
+    samples mostly meet at two positions.
     """
     count = state.shape.count
-    positions = UNKNOWN_POSITIONS if count is None else count
-    return ((positions - 1) / positions * state.within + (batch - 1) * state.across) / batch
+    other = 1 - 1 / (UNKNOWN_POSITIONS if count is None else count)
+    between = (1 - other) * state.across + other * state.apart
+    return (other * state.within + (batch - 1) * between) / batch
 
 
 def _pool(op: Pool, state: State, shape: Shape) -> tuple[State, Backward]:
     profile = flat_profile(shape)
     if op.kind == "max":
         # Each output's gradient goes to one input: G is kept. The forward factor is not modelled.
-        return replace(state, shape=shape, profile=profile), _flat_to(state)
+        return replace(state, shape=shape, profile=profile, density=None), _flat_to(state)
     window = _window(op, state.shape, shape)
     # The mean of n values loses (n-1)/n of what they do not share; across samples only the common
     # part stays.
@@ -191,8 +254,9 @@ def _pool(op: Pool, state: State, shape: Shape) -> tuple[State, Backward]:
     after = State(
         state.log_q + math.log(kept),
         max(-1.0, min(1.0, state.mean / math.sqrt(kept))),
-        max(state.across - lost, 0.0) / kept,
+        max(((window - 1) * state.apart + state.across) / window - lost, 0.0) / kept,
         state.within / window / kept if shape.positions != () else 0.0,
+        max(state.apart - lost, 0.0) / kept,
         shape,
         profile,
     )
@@ -210,10 +274,12 @@ def _dropout(op: Dropout, state: State) -> tuple[State, Backward]:
     keep = 1 - min(max(op.p, 0.0), 0.999)
     after = replace(
         state,
+        density=None,
         log_q=state.log_q - math.log(keep),
         mean=state.mean * math.sqrt(keep),
         across=1 - keep * (1 - state.across),
         within=1 - keep * (1 - state.within),
+        apart=1 - keep * (1 - state.apart),
     )
     return after, _scaled_by(-math.log(keep), _unchanged)
 

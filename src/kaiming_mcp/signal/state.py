@@ -16,6 +16,7 @@ import numpy as np
 
 from kaiming_mcp.architecture.ir import Shape
 from kaiming_mcp.signal.activations import Array
+from kaiming_mcp.signal.trunk import Density
 
 # A longer axis loses less to its border than the 5 % that the trace is held to.
 LONGEST_PROFILE = 2048
@@ -23,17 +24,24 @@ LONGEST_PROFILE = 2048
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Forward state. `mean` is m / sqrt(q); `across` D_x / q; `within` D_s / q; both in [0, 2].
+    """Forward state. `mean` is m / sqrt(q); the distances are shares of q, in [0, 2]: `across` between two
+    samples at one position, `within` between two positions of one sample, `apart` between two positions
+    of two samples. The last two differ from the first only where a border makes positions unlike.
 
     `profile` is the relative second moment along each axis (mean 1), None where no size is known.
+    `density` is the law of one value where it is known not to be Gaussian: after a ReLU, and on a trunk
+    that passes ReLUs; scaled so that exp(log_unit) is one unit of it squared.
     """
 
     log_q: float
     mean: float
     across: float
     within: float
+    apart: float
     shape: Shape
     profile: tuple[Array, ...] | None = None
+    density: Density | None = None
+    log_unit: float = 0.0
 
     @property
     def log_variance(self) -> float:
@@ -42,12 +50,12 @@ class State:
 
     def scaled(self, log_factor: float) -> State:
         """The state after multiplication of every value, ln factor of the square given."""
-        return replace(self, log_q=self.log_q + log_factor)
+        return replace(self, log_q=self.log_q + log_factor, density=None)
 
 
 def white_noise(shape: Shape) -> State:
     """A standardised input whose numbers are independent: q = 1, nothing in common."""
-    return State(0.0, 0.0, 1.0, 1.0, shape, flat_profile(shape))
+    return State(0.0, 0.0, 1.0, 1.0, 1.0, shape, flat_profile(shape))
 
 
 def flat_profile(shape: Shape) -> tuple[Array, ...] | None:
@@ -59,10 +67,15 @@ def flat_profile(shape: Shape) -> tuple[Array, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class Cotangent:
-    """Backward state: ln G and where the gradient sits along each axis (mean 1)."""
+    """Backward state: ln G, where the gradient sits along each axis, and how it follows the value.
+
+    `profile` has mean 1 along each axis; `by_value` has expectation 1 over the density of the value, and
+    is None where the gradient does not depend on it.
+    """
 
     log_g: float
     profile: tuple[Array, ...] | None = None
+    by_value: Array | None = None
 
 
 def log_sum(*terms: float) -> float:

@@ -24,6 +24,7 @@ from kaiming_mcp.architecture.ir import (
     layers,
 )
 from kaiming_mcp.architecture.shapes import Mismatch
+from kaiming_mcp.signal import trunk
 from kaiming_mcp.signal.initialization import Initialization
 from kaiming_mcp.signal.rules import Backward, Setting, apply, is_modelled
 from kaiming_mcp.signal.state import Cotangent, State, log_of, log_sum, mixed, white_noise
@@ -68,10 +69,17 @@ class Trace:
     left_out: tuple[str, ...]
     log_q_spread: float
     """Standard deviation of ln q between seeds from finite width; 0 where a norm resets the scale."""
+    head: int
+    """Stations before everything is pooled to one position: there a gradient is spread over all of them."""
 
     def main_path(self) -> tuple[Station, ...]:
-        """The stations that tell the story: residual sums if there are three, else weighted layers."""
-        outside = [s for s in self.stations if not s.inside]
+        """The stations that tell the story: residual sums if there are three, else weighted layers.
+
+        A head behind a global pool is left out where two layers stand before it.
+        """
+        outside = [s for s in self.stations[: self.head] if not s.inside]
+        if len(outside) < 2:
+            outside = [s for s in self.stations if not s.inside]
         sums = [s for s in outside if s.kind == "sum"]
         return tuple(sums if len(sums) >= 3 else [s for s in outside if s.kind == "layer"])
 
@@ -82,6 +90,7 @@ class _Run:
     stations: list[Station] = field(default_factory=list[Station])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     depth: int = 0
+    pooled: int | None = None
 
 
 def trace(network: Network, init: Initialization, batch: int) -> Trace:
@@ -104,7 +113,8 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
     back(Cotangent(0.0, end.profile and tuple(u * 0 + 1 for u in end.profile)))
     if start.profile is None and _has_padding(root):
         run.notes["zero padding: its loss at the border needs the input's size"] = None
-    return Trace(tuple(run.stations), run.setting, tuple(run.notes), _spread(root, run.stations))
+    head = len(run.stations) if run.pooled is None else run.pooled
+    return Trace(tuple(run.stations), run.setting, tuple(run.notes), _spread(root, run.stations), head)
 
 
 def unmodelled(root: Node) -> dict[str, int]:
@@ -168,11 +178,13 @@ def _chain(steps: list[tuple[Node, str]], state: State, run: _Run) -> tuple[Stat
 def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Backward]:
     if isinstance(node.op, Pool) and node.op.kind == "max":
         run.notes["max-pooling: forward taken as unchanged (independent windows: up to x3 for 2x2)"] = None
-    if isinstance(node.op, Activation) and state.mean > RECTIFIED:
+    if isinstance(node.op, Activation) and state.mean > RECTIFIED and state.density is None:
         run.notes["a nonlinearity on a trunk of positive mean is taken as Gaussian (gradient up to x1.5 too large)"] = (
             None
         )
     after, back = apply(node.op, state, run.setting)
+    if isinstance(node.op, Pool) and after.shape.count == 1 and not run.depth and run.pooled is None:
+        run.pooled = len(run.stations)
     if not isinstance(node.op, Linear | Conv):
         return after, back
     return after, _recorded(Station(node.path + index, node.origin.text, "layer", run.depth > 0, after), back, run)
@@ -196,15 +208,32 @@ def _residual(node: Residual, state: State, run: _Run, index: str) -> tuple[Stat
     _expect_same(skip.shape, branch.shape)
     log_scale = log_of(node.scale**2)
     after = _sum(skip, branch.scaled(log_scale), math.copysign(1.0, node.scale))
+    step = _gaussian_step(skip, branch, log_scale)
+    moved = None if skip.density is None else trunk.added(skip.density, step)
+    if moved is not None:
+        after = replace(after, density=moved, log_unit=skip.log_unit)
 
     def backward(c: Cotangent) -> Cotangent:
-        along = c if skip_back is None else skip_back(c)
+        by_value = None
+        if c.by_value is not None and skip.density is not None and moved is not None:
+            by_value = trunk.before_added(c.by_value, step, skip.density)
+        along = Cotangent(c.log_g, c.profile, by_value)
+        along = along if skip_back is None else skip_back(along)
         through = back(Cotangent(c.log_g + log_scale, c.profile))
         log_g = log_sum(along.log_g, through.log_g)
         share = math.exp(along.log_g - log_g) if log_g > -math.inf else 1.0
-        return Cotangent(log_g, mixed(along.profile, through.profile, share))
+        if along.by_value is not None:
+            by_value = share * along.by_value + (1 - share)
+        return Cotangent(log_g, mixed(along.profile, through.profile, share), by_value)
 
     return after, _recorded(Station(node.path + index, "residual sum", "sum", run.depth > 0, after), backward, run)
+
+
+def _gaussian_step(skip: State, branch: State, log_scale: float) -> float:
+    """Standard deviation, in units of the trunk's density, of what a centred branch adds; 0 for others."""
+    if skip.density is None or abs(branch.mean) > 1e-6 or branch.density is not None:
+        return 0.0
+    return math.exp(max(-300.0, min(300.0, 0.5 * (branch.log_q + log_scale - skip.log_unit))))
 
 
 def _sum(a: State, b: State, sign: float) -> State:
@@ -220,6 +249,7 @@ def _sum(a: State, b: State, sign: float) -> State:
         max(-1.0, min(1.0, (ma + mb) / math.sqrt(q))),
         (qa * a.across + qb * b.across) / q,
         (qa * a.within + qb * b.within) / q,
+        (qa * a.apart + qb * b.apart) / q,
         Shape(a.shape.features or b.shape.features, b.shape.positions),
         mixed(a.profile, b.profile, qa / (qa + qb)),
     )
@@ -242,6 +272,7 @@ def _concat(node: Concat, state: State, run: _Run, index: str) -> tuple[State, B
         mean / math.sqrt(q),
         sum(w * s.across for w, (s, _) in zip(weights, parts, strict=True)) / q,
         sum(w * s.within for w, (s, _) in zip(weights, parts, strict=True)) / q,
+        sum(w * s.apart for w, (s, _) in zip(weights, parts, strict=True)) / q,
         replace(first.shape, features=total),
         first.profile,
     )
@@ -269,6 +300,7 @@ def _product(node: Product, state: State, run: _Run, index: str) -> tuple[State,
             mean=after.mean * factor.mean,
             across=1 - (1 - after.across) * (1 - factor.across),
             within=1 - (1 - after.within) * (1 - factor.within),
+            apart=1 - (1 - after.apart) * (1 - factor.apart),
         )
 
     def backward(c: Cotangent) -> Cotangent:
