@@ -12,7 +12,7 @@ from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.diagnosis.removal import Removal, first_removal
 from kaiming_mcp.diagnosis.rules_signal import COLLAPSED, signal_findings
 from kaiming_mcp.diagnosis.rules_structure import structure_findings
-from kaiming_mcp.diagnosis.subject import Course, Draft, Subject, course
+from kaiming_mcp.diagnosis.subject import Course, Draft, Subject
 from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import SEVERITIES, Finding, FormField, Quotation, Scaffold, Step, number, power
 from kaiming_mcp.signal.trace import Station
@@ -34,7 +34,7 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
     """Everything of the scaffold but the request line, which the caller knows."""
     _read_facts(subject, reading)
     _assumed_facts(subject, given)
-    here = course(subject.stations)
+    here = subject.course
     if here is not None:
         _signal_facts(subject, here)
     drafts = sorted(

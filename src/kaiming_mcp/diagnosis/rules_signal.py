@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from kaiming_mcp.architecture.ir import Activation, Conv, Linear, Norm, Residual, layers
 from kaiming_mcp.diagnosis import structure, variants
-from kaiming_mcp.diagnosis.subject import BROKEN, HE, Course, Draft, Subject, course, course_of
+from kaiming_mcp.diagnosis.subject import BROKEN, HE, Course, Draft, Subject, course_of
 from kaiming_mcp.scaffold import Severity, power
 from kaiming_mcp.signal.activations import SATURATING, find
 from kaiming_mcp.signal.initialization import Initialization, variances
@@ -27,7 +27,7 @@ INIT, RESIDUAL = "activation-aware-initialization", "residual-learning"
 
 def signal_findings(subject: Subject) -> list[Draft]:
     """Findings that rest on the trace; none where there is no trace."""
-    here = course(subject.stations)
+    here = subject.course
     if subject.trace is None or here is None:
         return _unstable_untraced(subject)
     rules: list[Callable[[Subject, Course], Draft | None]] = [

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 
 from kaiming_mcp.architecture.account import Account, account
-from kaiming_mcp.architecture.ir import Activation, Network, Norm
-from kaiming_mcp.diagnosis import structure
+from kaiming_mcp.architecture.ir import Activation, Dropout, Network, Norm
+from kaiming_mcp.diagnosis import structure, variants
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.scaffold import Severity
 from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT, Initialization
@@ -72,6 +72,26 @@ class Draft:
     """Words that pick the limit of the principle that belongs to this finding."""
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The signal along the main path: ln of last over first forward, of first over last backward."""
+
+    depth: int
+    log_forward: float
+    log_backward: float
+    across: float
+
+    @property
+    def healthy(self) -> bool:
+        """Whether both directions stay within a factor of ten."""
+        return max(abs(self.log_forward), abs(self.log_backward)) <= BROKEN
+
+    @property
+    def worst(self) -> float:
+        """The larger of the two, in e-folds."""
+        return max(abs(self.log_forward), abs(self.log_backward))
+
+
 @dataclass(slots=True)
 class Subject:
     """A network with its account, its trace (or why there is none), and the facts found so far."""
@@ -85,6 +105,7 @@ class Subject:
     trace: Trace | None = None
     untraced: str = ""
     stations: tuple[Station, ...] = ()
+    course: Course | None = None
 
     @property
     def activation(self) -> Activation | None:
@@ -108,52 +129,30 @@ def examine(network: Network, init: Initialization, batch: int, wishes: Wishes) 
     try:
         subject.trace = trace(network, init, batch)
         subject.stations = subject.trace.main_path()
-        if len(subject.stations) < 2:
+        subject.course = course_of(network, init, batch)
+        if subject.course is None:
             subject.untraced = "fewer than two weighted layers lie on the main path"
     except NotTracedError as reason:
         subject.untraced = str(reason)
     return subject
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """The signal along the main path: ln of last over first forward, of first over last backward."""
+def course_of(network: Network, init: Initialization, batch: int) -> Course | None:
+    """Summary of a network's main path, or None where it cannot be followed.
 
-    depth: int
-    log_forward: float
-    log_backward: float
-    across: float
-
-    @property
-    def healthy(self) -> bool:
-        """Whether both directions stay within a factor of ten."""
-        return max(abs(self.log_forward), abs(self.log_backward)) <= BROKEN
-
-    @property
-    def worst(self) -> float:
-        """The larger of the two, in e-folds."""
-        return max(abs(self.log_forward), abs(self.log_backward))
-
-
-def course(stations: tuple[Station, ...]) -> Course | None:
-    """Summary of a main path; None where there are fewer than two stations."""
+    The share that differs between inputs is taken without dropout, whose masks differ whatever the input.
+    """
+    try:
+        stations = trace(network, init, batch).main_path()
+        quiet = stations
+        if structure.count(network.root, Dropout):
+            quiet = trace(variants.without_dropout(network), init, batch).main_path()
+    except NotTracedError:
+        return None
     if len(stations) < 2:
         return None
     first, last = stations[0], stations[-1]
-    return Course(
-        len(stations),
-        last.state.log_q - first.state.log_q,
-        first.log_g - last.log_g,
-        last.state.across,
-    )
-
-
-def course_of(network: Network, init: Initialization, batch: int) -> Course | None:
-    """The course of a variant, or None where it cannot be followed."""
-    try:
-        return course(trace(network, init, batch).main_path())
-    except NotTracedError:
-        return None
+    return Course(len(stations), last.state.log_q - first.state.log_q, first.log_g - last.log_g, quiet[-1].state.across)
 
 
 __all__ = [
@@ -165,7 +164,6 @@ __all__ = [
     "Draft",
     "Subject",
     "Wishes",
-    "course",
     "course_of",
     "examine",
     "read_wishes",

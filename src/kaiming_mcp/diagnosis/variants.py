@@ -9,6 +9,7 @@ from kaiming_mcp.architecture.ir import (
     Activation,
     Concat,
     Conv,
+    Dropout,
     Layer,
     Linear,
     Network,
@@ -17,6 +18,7 @@ from kaiming_mcp.architecture.ir import (
     NormKind,
     Product,
     Repeat,
+    Reshape,
     Residual,
     Sequence,
 )
@@ -36,6 +38,17 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
             return change(replace(node, branch=transform(node.branch, change), shortcut=shortcut))
         case Concat() | Product():
             return change(replace(node, branches=tuple(transform(b, change) for b in node.branches)))
+
+
+def without_dropout(network: Network) -> Network:
+    """Every dropout layer made the identity, as in evaluation."""
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Layer) and isinstance(node.op, Dropout):
+            return replace(node, op=Reshape("identity"))
+        return node
+
+    return replace(network, root=transform(network.root, change))
 
 
 def with_branch_scale(network: Network, scale: float) -> Network:
