@@ -119,6 +119,7 @@ def test_relu_is_not_proposed_where_second_derivatives_are_needed() -> None:
         "repeat 8 { linear 20 20 ; tanh } ; linear 20 1", goal="PINN for a PDE with u_xx", initialization="xavier"
     )
     assert not re.search(r"replace .* by relu", render(scaffold))
+    assert "ReLU would have none" in render(scaffold)
     flat = _critique(
         "repeat 8 { linear 20 20 ; relu } ; linear 20 1", goal="PINN for a PDE with u_xx", initialization="he"
     )
@@ -155,6 +156,14 @@ def test_several_models_in_one_paste_are_named_and_the_first_is_treated() -> Non
     text = f"{model.format('G')}\n{model.format('D')}"
     limits = " ".join(_critique(text).limits)
     assert "holds 2 models; only G is treated" in limits
+
+
+def test_unknown_modules_are_never_called_sound() -> None:
+    known = _critique("Net( (a): Linear(in_features=8, out_features=8, bias=True) (b): Mystery(3) )")
+    assert "unknown (Mystery)" in known.verdict
+    assert "Nothing wrong" not in known.verdict
+    nothing = _critique("G( (a): _equalized_conv2d(512, 512, 3, 3) (b): PixelwiseNorm() )")
+    assert "_equalized_conv2d(512, 512, 3, 3)" in nothing.needs
 
 
 def test_the_largest_dense_layer_is_the_first_to_remove() -> None:

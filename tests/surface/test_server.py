@@ -248,7 +248,7 @@ async def test_a_principle_is_read_by_id_by_situation_and_by_section(client: Cli
 
 @in_both_eras
 async def test_results_stay_below_the_cap_that_hosts_spill_at(client: Client) -> None:
-    big = "\n".join(f"({i}): Mystery{i}(in={i})" for i in range(4000))
+    big = "\n".join(f"({i}): Mystery{i}(in={i})" for i in range(4000)) + "\n(l): Linear(in_features=3, out_features=4)"
     result = await client.call_tool("critique_architecture", {"architecture": f"Net(\n{big}\n)"})
     assert not result.is_error
     assert len(json.dumps(result.structured_content)) / 4 <= 8000

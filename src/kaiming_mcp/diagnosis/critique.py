@@ -104,6 +104,8 @@ def _tally(found: dict[str, int]) -> str:
 def _assumed_facts(subject: Subject, given: Given) -> None:
     for assumption in subject.network.assumptions[:4]:
         subject.facts.add(f"{assumption.statement}. Settled by: {assumption.settle}", "assumed")
+    if subject.untraced:
+        return
     taken: list[str] = []
     if not given.initialization:
         taken.append(f"initialization = {subject.init.describe()}")
@@ -118,14 +120,13 @@ def _assumed_facts(subject: Subject, given: Given) -> None:
 
 def _signal_facts(subject: Subject, here: Course) -> None:
     stations = subject.stations
-    middle = stations[len(stations) // 2]
-    places = [stations[0], middle, stations[-1]]
+    places = list(dict.fromkeys([0, len(stations) // 2, len(stations) - 1]))
     kind = "residual sums" if stations[0].kind == "sum" else "weighted layers"
     unit = _unit(stations)
     rate = here.log_forward / (here.depth - 1)
     subject.facts.add(
         f"E[x²] over {here.depth} {kind}: "
-        + ", ".join(f"{power(s.state.log_q)} at {_place(s, stations)}" for s in places)
+        + ", ".join(f"{power(stations[i].state.log_q)} at {_place(i, stations)}" for i in places)
         + f"; x{power(rate)} per {unit}, last/first {power(here.log_forward)}",
         "computed",
         math.exp(min(here.log_forward, 600)),
@@ -135,7 +136,7 @@ def _signal_facts(subject: Subject, here: Course) -> None:
     back = here.log_backward / (here.depth - 1)
     subject.facts.add(
         "gradient sum (dL/dx)² relative to the last: "
-        + ", ".join(f"{power(s.log_g - stations[-1].log_g)} at {_place(s, stations)}" for s in places)
+        + ", ".join(f"{power(stations[i].log_g - stations[-1].log_g)} at {_place(i, stations)}" for i in places)
         + f"; first/last {power(here.log_backward)}, x{power(back)} per {unit} towards the input",
         "computed",
         math.exp(min(here.log_backward, 600)),
@@ -168,9 +169,9 @@ def _wide_spread(subject: Subject) -> bool:
     return subject.trace is not None and subject.trace.log_q_spread**2 > 0.05
 
 
-def _place(station: Station, stations: tuple[Station, ...]) -> str:
-    index = stations.index(station) + 1
-    where = {1: "the first", len(stations): "the last"}.get(index, f"number {index}")
+def _place(index: int, stations: tuple[Station, ...]) -> str:
+    station = stations[index]
+    where = {0: "the first", len(stations) - 1: "the last"}.get(index, f"number {index + 1}")
     return f"{where} ({station.path})" if station.path else where
 
 
@@ -195,15 +196,21 @@ def _verdict(subject: Subject, here: Course | None, faults: list[Draft]) -> str:
         more = f" {len(faults) - 1} lesser finding(s) follow." if len(faults) > 1 else ""
         blind = here is not None and here.across < COLLAPSED
         return f"{faults[0].title}.{' The output barely depends on the input.' if blind else ''}{more}"
-    calm = _calm(subject, here)
-    if faults:
-        return f"Sound at initialization: {calm}. Small things: {'; '.join(f.title for f in faults[:3])}."
-    return f"Nothing wrong here at initialization: {calm}."
-
-
-def _calm(subject: Subject, here: Course | None) -> str:
+    small = f" Small things: {'; '.join(f.title for f in faults[:3])}." if faults else ""
+    unknown = subject.account.unknown
+    if unknown:
+        named = ", ".join(name.partition("(")[0] for name in unknown[:3])
+        return f"No fault in what could be read, but {len(unknown)} kinds of module are unknown ({named}).{small}"
     if here is None:
-        return "no structural fault was found; the signal was not computed"
+        return f"No structural fault was found; the signal was not computed ({subject.untraced}).{small}"
+    return f"{'Sound' if faults else 'Nothing wrong here'} at initialization: {_calm(subject, here)}.{small}"
+
+
+def _calm(subject: Subject, here: Course) -> str:
+    if here.healthy and here.log_free is not None:
+        return (
+            f"relative to the signal the gradient changes x{power(here.log_free)} over {here.depth} layers with norms"
+        )
     if here.healthy:
         return f"the signal keeps its scale over {here.depth} places, forward and backward"
     change = f"E[x²] changes x{power(here.log_forward)}, the gradient x{power(here.log_backward)}"
@@ -215,7 +222,7 @@ def _calm(subject: Subject, here: Course | None) -> str:
 def _first_change(faults: list[Draft], removal: Removal) -> str:
     if faults:
         return faults[0].remedy[0].upper() + faults[0].remedy[1:] + (f" {faults[0].effect}" if faults[0].effect else "")
-    return f"None is needed. To simplify, try first without {removal.what}."
+    return f"None is called for by what was established. To simplify, try first without {removal.what}."
 
 
 def _numbered(i: int, draft: Draft, library: Library) -> Finding:
@@ -248,6 +255,9 @@ def _frame(subject: Subject, here: Course | None, faults: list[Draft], removal: 
         f"D1: {top.title}. Derive it in one line from the cited fact; then say what else would "
         "show the same numbers, and which measurement separates the two."
         if top
+        else "No structural fault was found, and the signal is not known. Which measurement on one batch would tell a "
+        "sound network of this shape from a broken one, and what value do you expect?"
+        if here is None
         else "Nothing is broken. Say which fact would have to change, and to what, before you would touch the design."
     )
     identity = (

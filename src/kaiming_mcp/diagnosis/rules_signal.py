@@ -18,6 +18,8 @@ from kaiming_mcp.signal.activations import SATURATING, find
 from kaiming_mcp.signal.initialization import Initialization, variances
 from kaiming_mcp.signal.moments import moments
 
+MANY_NORMS = 8
+"""Batch norms in a row below which 1.467 per layer stays within a factor of 20."""
 UNSTABLE = frozenset({"gelu", "gelu_tanh", "quick_gelu", "silu", "mish", "hardswish", "relu2"})
 """Activations whose scale no gain can hold: dV/dq > 1 at the fixed point (principle 2, limits)."""
 COLLAPSED = 1e-3
@@ -135,12 +137,13 @@ def _normed(block: Residual) -> bool:
 def _batch_norm_without_skip(subject: Subject, here: Course) -> Draft | None:
     root = subject.network.root
     batch = sum(n for la, n in layers(root) if isinstance(la.op, Norm) and la.op.kind == "batch")
-    if batch < 4 or structure.has_skip(root) or here.log_backward <= BROKEN:
+    grown = here.log_free or 0.0
+    if batch < MANY_NORMS or structure.has_skip(root) or grown <= BROKEN:
         return None
-    per_layer = here.log_backward / (here.depth - 1)
+    per_layer = grown / (here.depth - 1)
     fact = subject.facts.add(
         f"{batch} BatchNorm layers and no skip: the gradient grows x{power(per_layer)} per layer towards "
-        f"the input, x{power(here.log_backward)} over {here.depth} layers",
+        f"the input, x{power(grown)} over {here.depth} layers (relative to the signal)",
         "computed",
         math.exp(per_layer),
         "per layer",
@@ -148,7 +151,7 @@ def _batch_norm_without_skip(subject: Subject, here: Course) -> Draft | None:
     )
     skips = course_of(variants.with_skips(subject.network, "batch"), subject.init, subject.batch)
     swapped = course_of(variants.with_norm_kind(subject.network, "batch", "layer"), subject.init, subject.batch)
-    grade = severity(here.log_backward)
+    grade = severity(grown)
     return Draft(
         grade,
         RESIDUAL,
@@ -339,8 +342,15 @@ def _collapse(subject: Subject, here: Course) -> Draft | None:
 def _no_curvature(subject: Subject) -> Draft | None:
     if not subject.wishes.second_derivatives:
         return None
-    flat = [n for n in structure.activations(subject.network.root) if (f := find(n)) is not None and f.slopes]
+    used = structure.activations(subject.network.root)
+    flat = [n for n in used if (f := find(n)) is not None and f.slopes]
     if not flat:
+        kept = ", ".join(n for n in used if find(n) is not None)
+        if kept:
+            subject.facts.add(
+                f"the goal needs second derivatives: {kept} has them, ReLU would have none (phi'' = 0 almost everywhere)",
+                "stated",
+            )
         return None
     fact = subject.facts.add(
         f"{flat[0]} has second derivative 0 almost everywhere, and the goal needs second derivatives",

@@ -16,6 +16,7 @@ from kaiming_mcp.architecture.ir import (
     Node,
     Norm,
     Pool,
+    Recurrent,
     Repeat,
     Reshape,
     Residual,
@@ -77,7 +78,7 @@ def count(root: Node, *kinds: type) -> int:
 
 def weighted(root: Node) -> int:
     """Linear, convolution, attention and recurrent layers, copies counted; depth of a plain stack."""
-    return count(root, Linear, Conv, Attention)
+    return count(root, Linear, Conv, Attention, Recurrent)
 
 
 def has_norm(root: Node) -> bool:

@@ -80,15 +80,20 @@ class Course:
     log_forward: float
     log_backward: float
     across: float
+    log_free: float | None = None
+    """Of a normed plain stack, ln of the gradient ratio with respect to the logarithm of the signal: a norm
+    makes the scale of the layer before it irrelevant."""
 
     @property
     def healthy(self) -> bool:
         """Whether both directions stay within a factor of ten."""
-        return max(abs(self.log_forward), abs(self.log_backward)) <= BROKEN
+        return self.worst <= BROKEN
 
     @property
     def worst(self) -> float:
-        """The larger of the two, in e-folds."""
+        """The larger of the two, in e-folds; of a normed plain stack, the scale-free one."""
+        if self.log_free is not None:
+            return abs(self.log_free)
         return max(abs(self.log_forward), abs(self.log_backward))
 
 
@@ -151,8 +156,11 @@ def course_of(network: Network, init: Initialization, batch: int) -> Course | No
         return None
     if len(stations) < 2:
         return None
-    first, last = stations[0], stations[-1]
-    return Course(len(stations), last.state.log_q - first.state.log_q, first.log_g - last.log_g, quiet[-1].state.across)
+    forward = stations[-1].state.log_q - stations[0].state.log_q
+    backward = stations[0].log_g - stations[-1].log_g
+    plain = structure.has_norm(network.root) and not structure.has_skip(network.root)
+    free = backward - forward if plain else None
+    return Course(len(stations), forward, backward, quiet[-1].state.across, free)
 
 
 __all__ = [

@@ -182,12 +182,23 @@ def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Bac
         run.notes["a nonlinearity on a trunk of positive mean is taken as Gaussian (gradient up to x1.5 too large)"] = (
             None
         )
-    after, back = apply(node.op, state, run.setting)
+    try:
+        after, back = apply(node.op, state, run.setting)
+    except Mismatch as wrong:
+        raise NotTracedError(_unconnected(node, wrong)) from wrong
     if isinstance(node.op, Pool) and after.shape.count == 1 and not run.depth and run.pooled is None:
         run.pooled = len(run.stations)
     if not isinstance(node.op, Linear | Conv):
         return after, back
     return after, _recorded(Station(node.path + index, node.origin.text, "layer", run.depth > 0, after), back, run)
+
+
+def _unconnected(node: Layer, wrong: Mismatch) -> str:
+    """Where the layers do not fit, and what may stand hidden before that place."""
+    place = node.path or node.origin.text
+    times = wrong.expected / wrong.arrived if wrong.arrived else 0
+    hidden = f"a concatenation of {times:.0f} such parts" if times in (2, 3, 4) else "a reshape or a concatenation"
+    return f"`{place}` {wrong}: something hidden stands before it, such as {hidden}"
 
 
 def _recorded(station: Station, back: Backward, run: _Run) -> Backward:

@@ -10,11 +10,13 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
+from kaiming_mcp.architecture.account import account
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Network
 from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.architecture.read import EXAMPLE, NotAnArchitectureError, read_architecture
+from kaiming_mcp.diagnosis import structure
 from kaiming_mcp.diagnosis.critique import Given, critique
 from kaiming_mcp.diagnosis.subject import ASSUMED_BATCH, examine, read_wishes
 from kaiming_mcp.library import Library
@@ -88,6 +90,17 @@ def critique_text(
     if shape is not None:
         network = replace(network, input=shape)
     reading = replace(reading, networks=(network, *reading.networks[1:]))
+    account_of = account(network)
+    if account_of.unknown and not structure.weighted(network.root):
+        listed = ", ".join(account_of.unknown[:4])
+        return Scaffold(
+            tool=NAME,
+            verdict="Nothing was established yet.",
+            needs=f"{network.name} was read ({network.modules} modules), but every module that holds weights is of "
+            f"a class that is not known: {listed}. Write what they compute in the layer notation "
+            "(kaiming://guide/layer-notation), from their forward().",
+            example=EXAMPLE,
+        )
     subject = examine(network, init, batch or ASSUMED_BATCH, read_wishes(goal, constraints))
     given = Given(input=shape is not None, batch=batch > 0, initialization=bool(initialization.strip()))
     scaffold = critique(subject, reading, given, content)
