@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaiming_mcp.architecture.notation import read_notation
-from kaiming_mcp.diagnosis import variants
+from kaiming_mcp.diagnosis.network import variants
 from kaiming_mcp.library import library
 from kaiming_mcp.scaffold import Scaffold, render
 from kaiming_mcp.signal.initialization import HE

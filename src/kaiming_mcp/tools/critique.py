@@ -16,9 +16,11 @@ from kaiming_mcp.architecture.ir import Network
 from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.architecture.read import EXAMPLE, NotAnArchitectureError, read_architecture
-from kaiming_mcp.diagnosis import structure
-from kaiming_mcp.diagnosis.critique import Given, critique
-from kaiming_mcp.diagnosis.subject import ASSUMED_BATCH, examine, read_wishes
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.critique import critique
+from kaiming_mcp.diagnosis.network.facts import Given
+from kaiming_mcp.diagnosis.network.subject import ASSUMED_BATCH, examine
+from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import Scaffold, request_line
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization, parse_initialization

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from kaiming_mcp.catalogue import Catalogue, Family
+from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.generative.decide import Decision
 from kaiming_mcp.diagnosis.generative.statement import Task
-from kaiming_mcp.diagnosis.subject import Draft
+from kaiming_mcp.diagnosis.principles import GENERATIVE
 
-GENERATIVE, SIMPLE = "generative-models-as-universal-solvers", "simplicity-in-complexity"
 SMALL_DATA = 2_000
 _FACTORISED = re.compile(
     r"independent(?:ly)?\b|one[- ]shot|per[- ]step loss|factori[sz]ed|marginal|all at once|each step separately|"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from kaiming_mcp.catalogue import Family, catalogue
+from kaiming_mcp.diagnosis.draft import Draft, numbered
 from kaiming_mcp.diagnosis.facts import Facts
-from kaiming_mcp.diagnosis.generative.advice import GENERATIVE, advise, families
+from kaiming_mcp.diagnosis.generative.advice import advise, families
 from kaiming_mcp.diagnosis.generative.decide import Decision, decide
 from kaiming_mcp.diagnosis.generative.numbers import add_numbers
 from kaiming_mcp.diagnosis.generative.pairs import Spread, read_pairs, spread
 from kaiming_mcp.diagnosis.generative.statement import Task, read_task, says_something
+from kaiming_mcp.diagnosis.principles import GENERATIVE, SIMPLE
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
-from kaiming_mcp.diagnosis.subject import Draft
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import SEVERITIES, Finding, FormField, Scaffold, Step, number
+from kaiming_mcp.scaffold import SEVERITIES, FormField, Scaffold, Step, number
 
 NAME = "reframe_as_generative"
 MOST_FINDINGS = 4
@@ -67,7 +68,7 @@ def reframe(
         key_numbers=_key_numbers(measured, ids, facts),
         first_change=_first_change(task, decision, drafts, fitting),
         established=facts.items,
-        findings=[_finding(i, d, library) for i, d in enumerate(drafts[:MOST_FINDINGS], 1)],
+        findings=numbered(drafts[:MOST_FINDINGS], library),
         frame=_frame(task, decision, ids, fitting, family, drafts),
         answer_form=FORM,
         limits=_limits(task, measured, drafts, library),
@@ -119,20 +120,6 @@ def _families(fitting: list[Family], unfit: list[Family]) -> str:
 def _sources(fitting: list[Family]) -> str:
     cited = [key for f in fitting for key in f.sources]
     return ", ".join(cited) if cited else "general knowledge"
-
-
-def _finding(i: int, draft: Draft, library: Library) -> Finding:
-    principle = library.find(draft.principle)
-    return Finding(
-        id=f"D{i}",
-        severity=draft.severity,
-        title=draft.title,
-        evidence=list(draft.evidence),
-        remedy=draft.remedy,
-        predicted_effect=draft.effect,
-        test=draft.test,
-        principle=principle.uri if principle else draft.principle,
-    )
 
 
 def _frame(
@@ -212,9 +199,7 @@ def _limits(task: Task, measured: Spread | None, drafts: list[Draft], library: L
     if measured is None:
         lines.append("Point or spread is read from words here; only R measured on pairs decides.")
     for words in dict.fromkeys(d.limit for d in drafts if d.limit):
-        line = limit_of(
-            library.principles["simplicity-in-complexity"] if words == "Another regime" else principle, words
-        )
+        line = limit_of(library.principles[SIMPLE] if words == "Another regime" else principle, words)
         if len(lines) < 4 and line not in lines:
             lines.append(line)
     if len(lines) < 2:

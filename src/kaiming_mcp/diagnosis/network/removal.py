@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from kaiming_mcp.architecture.ir import Dropout, Linear, Norm, layers
 from kaiming_mcp.architecture.parameters import parameter_count
-from kaiming_mcp.diagnosis import structure
-from kaiming_mcp.diagnosis.subject import Draft, Subject
+from kaiming_mcp.diagnosis.draft import Draft
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.subject import Subject
+from kaiming_mcp.diagnosis.principles import SIMPLE
 
 LARGE_SHARE = 0.4
 
@@ -23,7 +25,7 @@ class Removal:
 
 def first_removal(subject: Subject, drafts: list[Draft]) -> Removal:
     """The first part to remove: without effect, then the largest, then unmeasured, then depth."""
-    idle = next((d for d in drafts if d.principle == "simplicity-in-complexity" and d.severity != "note"), None)
+    idle = next((d for d in drafts if d.principle == SIMPLE and d.severity != "note"), None)
     if idle is not None:
         return Removal(f"{idle.title.lower()}: {idle.remedy}", idle.evidence, idle.test)
     return _largest(subject) or _dropout_beside_norm(subject) or _depth(subject)

@@ -3,73 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field
 
 from kaiming_mcp.architecture.account import Account, account
 from kaiming_mcp.architecture.ir import Activation, Dropout, Network, Norm
-from kaiming_mcp.diagnosis import structure, variants
 from kaiming_mcp.diagnosis.facts import Facts
-from kaiming_mcp.scaffold import Severity
-from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT, Initialization
+from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.wishes import Wishes
+from kaiming_mcp.signal.initialization import Initialization
 from kaiming_mcp.signal.trace import NotTracedError, Station, Trace, trace
 
 ASSUMED_BATCH = 128
 BROKEN = math.log(10)
 """|slope| x depth above ln 10 counts as broken scale (principle 2, question 1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user's goal and constraints say about which remedies are open."""
-
-    second_derivatives: bool = False
-    no_batch_norm: bool = False
-    no_norm: bool = False
-    no_skip: bool = False
-    fixed_init: bool = False
-    warm_up: bool = False
-
-    @property
-    def norm(self) -> str:
-        """The normalization that may be proposed."""
-        return "LayerNorm or GroupNorm" if self.no_batch_norm else "a normalization (BatchNorm or LayerNorm)"
-
-
-_WISHES = {
-    "second_derivatives": r"second[- ]derivative|second[- ]order derivative|\bpinns?\b|physics[- ]informed|"
-    r"\bpdes?\b|laplac|hessian|\bu_?xx\b|curvature|force matching|eikonal",
-    "no_batch_norm": r"(no|without|avoid|not use|cannot use|can't use)\s+(batch[- ]?norm|bn\b)|"
-    r"batch size (of )?[12]\b|small batch|tiny batch|online|streaming",
-    "no_norm": r"(no|without|avoid|not use|cannot use|can't use)\s+(any\s+)?(normali[sz]ation|norms?\b|norm layers?)|"
-    r"norm(ali[sz]er)?[- ]free",
-    "no_skip": r"(no|without|avoid|cannot use|can't use)\s+(skip|residual|shortcut)",
-    "fixed_init": r"(init\w*|weights)\s+(is|are|must stay|cannot be|can't be|stays?)\s*"
-    r"(fixed|changed|pretrained|frozen)|pre-?trained|fine-?tun",
-    "warm_up": r"warm-?\s?up",
-}
-
-
-def read_wishes(*texts: str) -> Wishes:
-    """Find in the user's words the constraints that decide between remedies."""
-    said = " ".join(texts).lower()
-    return Wishes(**{name: bool(re.search(pattern, said)) for name, pattern in _WISHES.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A finding before it is numbered; `weight` orders findings of equal severity."""
-
-    severity: Severity
-    principle: str
-    title: str
-    evidence: tuple[str, ...]
-    remedy: str
-    test: str
-    effect: str = ""
-    weight: float = 0.0
-    limit: str = ""
-    """Words that pick the limit of the principle that belongs to this finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +107,3 @@ def course_of(network: Network, init: Initialization, batch: int) -> Course | No
     plain = structure.has_norm(network.root) and not structure.has_skip(network.root)
     free = backward - forward if plain else None
     return Course(len(stations), forward, backward, quiet[-1].state.across, free)
-
-
-__all__ = [
-    "ASSUMED_BATCH",
-    "BROKEN",
-    "HE",
-    "PYTORCH_DEFAULT",
-    "Course",
-    "Draft",
-    "Subject",
-    "Wishes",
-    "course_of",
-    "examine",
-    "read_wishes",
-]

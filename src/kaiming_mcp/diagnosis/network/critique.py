@@ -1,0 +1,152 @@
+"""The critique of an architecture: facts first, then findings, then the frame to think in."""
+
+from __future__ import annotations
+
+import math
+
+from kaiming_mcp.architecture.ir import Reading
+from kaiming_mcp.architecture.notation_writer import write_notation
+from kaiming_mcp.diagnosis.draft import Draft, numbered
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.facts import Given, assumed_facts, read_facts, signal_facts, unit
+from kaiming_mcp.diagnosis.network.frame import FORM, frame
+from kaiming_mcp.diagnosis.network.removal import Removal, first_removal
+from kaiming_mcp.diagnosis.network.rules_gain import COLLAPSED
+from kaiming_mcp.diagnosis.network.rules_layers import layer_findings
+from kaiming_mcp.diagnosis.network.rules_signal import signal_findings
+from kaiming_mcp.diagnosis.network.rules_skips import skip_findings
+from kaiming_mcp.diagnosis.network.subject import Course, Subject
+from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
+from kaiming_mcp.library import Library
+from kaiming_mcp.scaffold import SEVERITIES, Quotation, Scaffold, power
+
+MOST_FINDINGS = 5
+LONGEST_NOTATION = 700
+
+
+def critique(subject: Subject, reading: Reading, given: Given, library: Library) -> Scaffold:
+    """Everything of the scaffold but the request line, which the caller knows."""
+    read_facts(subject, reading)
+    assumed_facts(subject, given)
+    here = subject.course
+    if here is not None:
+        signal_facts(subject, here)
+    drafts = sorted(
+        signal_findings(subject) + skip_findings(subject) + layer_findings(subject),
+        key=lambda d: (SEVERITIES.index(d.severity), -d.weight),
+    )
+    removal = first_removal(subject, drafts)
+    findings = numbered(drafts[:MOST_FINDINGS], library)
+    faults = [d for d in drafts if d.severity != "note"]
+    return Scaffold(
+        tool="critique_architecture",
+        verdict=_verdict(subject, here, faults),
+        key_numbers=_key_numbers(subject, here),
+        first_change=_first_change(faults, removal),
+        established=subject.facts.items,
+        findings=findings,
+        frame=frame(subject, here, faults, removal),
+        answer_form=FORM,
+        limits=_limits(subject, reading, drafts, library),
+        quotes=_quotes(faults, library),
+        read_as=_short(write_notation(subject.network)),
+        measure=_measure(faults, library),
+    )
+
+
+def _key_numbers(subject: Subject, here: Course | None) -> list[str]:
+    if here is None:
+        sums = sum(n for _, n in structure.residuals(subject.network.root))
+        return [
+            f"{subject.account.total:,} parameters",
+            f"{structure.weighted(subject.network.root)} weighted layers, {sums} residual sums",
+            f"signal not computed: {subject.untraced}",
+        ]
+    rate = here.log_backward / (here.depth - 1)
+    return [
+        f"gradient first/last: {power(here.log_backward)} (x{power(rate)} per {unit(subject.stations)}, {here.depth} places)",
+        f"E[x²] last/first: {power(here.log_forward)}",
+        f"share that differs between inputs at the last layer: {power(math.log(max(here.across, 1e-300)))}",
+    ]
+
+
+def _verdict(subject: Subject, here: Course | None, faults: list[Draft]) -> str:
+    if faults and faults[0].severity != "low":
+        more = f" {len(faults) - 1} lesser finding(s) follow." if len(faults) > 1 else ""
+        blind = here is not None and here.across < COLLAPSED
+        return f"{faults[0].title}.{' The output barely depends on the input.' if blind else ''}{more}"
+    small = f" Small things: {'; '.join(f.title for f in faults[:3])}." if faults else ""
+    unknown = subject.account.unknown
+    if unknown:
+        named = ", ".join(name.partition("(")[0] for name in unknown[:3])
+        return f"No fault in what could be read, but {len(unknown)} kinds of module are unknown ({named}).{small}"
+    if here is None:
+        return f"No structural fault was found; the signal was not computed ({subject.untraced}).{small}"
+    return f"{'Sound' if faults else 'Nothing wrong here'} at initialization: {_calm(subject, here)}.{small}"
+
+
+def _calm(subject: Subject, here: Course) -> str:
+    if here.healthy and here.log_free is not None:
+        return (
+            f"relative to the signal the gradient changes x{power(here.log_free)} over {here.depth} layers with norms"
+        )
+    if here.healthy:
+        return f"the signal keeps its scale over {here.depth} places, forward and backward"
+    change = f"E[x²] changes x{power(here.log_forward)}, the gradient x{power(here.log_backward)}"
+    if structure.has_skip(subject.network.root) and subject.normed:
+        return f"{change} over {here.depth} places, as a normed residual trunk does: a power of depth, not a rate"
+    return f"{change} over {here.depth} places, with no mechanism that the rules know"
+
+
+def _first_change(faults: list[Draft], removal: Removal) -> str:
+    if faults:
+        return faults[0].remedy[0].upper() + faults[0].remedy[1:] + (f" {faults[0].effect}" if faults[0].effect else "")
+    return f"None is called for by what was established. To simplify, try first without {removal.what}."
+
+
+def _limits(subject: Subject, reading: Reading, drafts: list[Draft], library: Library) -> list[str]:
+    lines: list[str] = []
+    if subject.untraced:
+        lines.append(f"No signal was computed: {subject.untraced}. Findings rest on structure alone.")
+    elif subject.trace is not None:
+        lines.append(
+            "Signal: infinite-width theory at initialization, before any training step; not a training forecast."
+        )
+        lines += [f"Left out: {note}." for note in subject.trace.left_out]
+    if len(reading.networks) > 1:
+        others = ", ".join(n.name for n in reading.networks if n is not subject.network)
+        lines.append(
+            f"The text holds {len(reading.networks)} models; only {subject.network.name} is treated. Others: {others}."
+        )
+    hidden = len(drafts) - MOST_FINDINGS
+    if hidden > 0:
+        lines.append(f"{hidden} further finding(s): " + "; ".join(d.title for d in drafts[MOST_FINDINGS:]) + ".")
+    for draft in drafts[:2]:
+        principle = library.find(draft.principle)
+        if principle is not None:
+            line = limit_of(principle, draft.limit or draft.title)
+            if line not in lines:
+                lines.append(line)
+    if not drafts:
+        lines.append(limit_of(library.principles["residual-learning"], "Depth is no longer"))
+    return lines
+
+
+def _quotes(faults: list[Draft], library: Library) -> list[Quotation]:
+    """One quotation for each of the first principles that are touched; two at most."""
+    wanted: dict[str, str] = {}
+    for draft in faults[:3]:
+        wanted.setdefault(draft.principle, f"{draft.title} {draft.remedy}")
+    wanted.setdefault("simplicity-in-complexity", "simplicity rule reduce risk over-adapting dataset overfitting")
+    principles = [(library.find(key), words) for key, words in wanted.items()]
+    return [quote_of(library, p, words) for p, words in principles if p is not None][:2]
+
+
+def _measure(faults: list[Draft], library: Library) -> str:
+    return faults[0].test if faults else library.principles["residual-learning"].measurement
+
+
+def _short(text: str) -> str:
+    if len(text) <= LONGEST_NOTATION:
+        return text
+    return text[:LONGEST_NOTATION].rsplit("\n", 1)[0] + f"\n# … {len(text):,} characters in all"

@@ -1,0 +1,130 @@
+"""The facts of a critique: what was read, what was assumed, what was computed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kaiming_mcp.architecture.ir import Norm, Reading, layers
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.subject import Course, Subject
+from kaiming_mcp.scaffold import number, power
+from kaiming_mcp.signal.trace import Station
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Which of the completing arguments the user gave."""
+
+    input: bool
+    batch: bool
+    initialization: bool
+
+
+def read_facts(subject: Subject, reading: Reading) -> None:
+    """Format, sizes, kinds of layer, and the parameter account."""
+    network, root = subject.network, subject.network.root
+    norms: dict[str, int] = {}
+    for layer, times in layers(root):
+        if isinstance(layer.op, Norm):
+            norms[layer.op.kind] = norms.get(layer.op.kind, 0) + times
+    sums = sum(n for _, n in structure.residuals(root))
+    parts = [
+        f"{network.name} ({reading.format})",
+        f"{network.modules} modules" if network.modules else "",
+        f"{structure.weighted(root)} weighted layers",
+        "activations " + (_tally(structure.activations(root)) or "none"),
+        "normalization " + (_tally(norms) or "none"),
+        f"residual sums {sums}" if sums else "skips none read",
+    ]
+    subject.facts.add("; ".join(p for p in parts if p), "read", structure.weighted(root), "weighted layers")
+    account = subject.account
+    text = f"{account.total:,} parameters"
+    if account.differences:
+        text += f" = {account.printed:,} in the printed modules " + " ".join(
+            f"{'+' if d.count > 0 else '-'} {abs(d.count):,} ({d.reason})" for d in account.differences
+        )
+    if account.unknown:
+        text = f"at least {text}; unknown modules: {', '.join(account.unknown[:4])}"
+    subject.facts.add(text, "read", account.total, "parameters")
+
+
+def _tally(found: dict[str, int]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in found.items())
+
+
+def assumed_facts(subject: Subject, given: Given) -> None:
+    """What the text hides, and what was taken for arguments that were not given."""
+    for assumption in subject.network.assumptions[:4]:
+        subject.facts.add(f"{assumption.statement}. Settled by: {assumption.settle}", "assumed")
+    if subject.untraced:
+        return
+    taken: list[str] = []
+    if not given.initialization:
+        taken.append(f"initialization = {subject.init.describe()}")
+    if not given.input and subject.network.input is None:
+        taken.append("input size unknown, its numbers independent with unit variance")
+    batch_norm = any(isinstance(la.op, Norm) and la.op.kind == "batch" for la, _ in layers(subject.network.root))
+    if not given.batch and batch_norm:
+        taken.append(f"batch = {subject.batch}, train mode")
+    if taken:
+        subject.facts.add("not given, so taken: " + "; ".join(taken), "assumed")
+
+
+def signal_facts(subject: Subject, here: Course) -> None:
+    """Second moment, gradient and input share along the main path, with their spread."""
+    stations = subject.stations
+    places = list(dict.fromkeys([0, len(stations) // 2, len(stations) - 1]))
+    kind = "residual sums" if stations[0].kind == "sum" else "weighted layers"
+    step = unit(stations)
+    rate = here.log_forward / (here.depth - 1)
+    subject.facts.add(
+        f"E[x²] over {here.depth} {kind}: "
+        + ", ".join(f"{power(stations[i].state.log_q)} at {_place(i, stations)}" for i in places)
+        + f"; x{power(rate)} per {step}, last/first {power(here.log_forward)}",
+        "computed",
+        math.exp(min(here.log_forward, 600)),
+        "second moment",
+        f"mean field, {subject.init.describe()}",
+    )
+    back = here.log_backward / (here.depth - 1)
+    subject.facts.add(
+        "gradient sum (dL/dx)² relative to the last: "
+        + ", ".join(f"{power(stations[i].log_g - stations[-1].log_g)} at {_place(i, stations)}" for i in places)
+        + f"; first/last {power(here.log_backward)}, x{power(back)} per {step} towards the input",
+        "computed",
+        math.exp(min(here.log_backward, 600)),
+        "gradient",
+        f"mean field, {subject.init.describe()}, random cotangent",
+    )
+    subject.facts.add(
+        f"share of E[x²] that differs between two inputs at the last: {power(math.log(max(here.across, 1e-300)))}",
+        "computed",
+        here.across,
+        "share",
+        "D_x / q",
+    )
+    if (subject.trace and subject.trace.log_q_spread**2 > 0.05 and not here.healthy) or _wide_spread(subject):
+        spread = math.exp(subject.trace.log_q_spread) if subject.trace else 1.0
+        subject.facts.add(
+            f"finite width: E[x²] at the end varies by about x/÷ {number(spread)} between seeds (one sigma)",
+            "computed",
+            spread,
+            "factor",
+            "var ln q = 5 sum(1/width)",
+        )
+
+
+def unit(stations: tuple[Station, ...]) -> str:
+    """What one step along the main path is."""
+    return "block" if stations[0].kind == "sum" else "layer"
+
+
+def _wide_spread(subject: Subject) -> bool:
+    return subject.trace is not None and subject.trace.log_q_spread**2 > 0.05
+
+
+def _place(index: int, stations: tuple[Station, ...]) -> str:
+    station = stations[index]
+    where = {0: "the first", len(stations) - 1: "the last"}.get(index, f"number {index + 1}")
+    return f"{where} ({station.path})" if station.path else where

@@ -1,0 +1,194 @@
+"""Findings about neighbours in a chain: linear pairs, idle biases, dropout and norms, bottlenecks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from kaiming_mcp.architecture.ir import Conv, Dropout, Layer, Linear, Node, Norm
+from kaiming_mcp.diagnosis.draft import Draft
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.structure import Chain
+from kaiming_mcp.diagnosis.network.subject import Subject
+from kaiming_mcp.diagnosis.principles import SIMPLE
+
+
+def _linear_pair(subject: Subject) -> Draft | None:
+    pairs: list[tuple[Layer, Layer]] = []
+    for chain in structure.chains(subject.network.root):
+        pairs += _pairs(chain)
+    if not pairs:
+        return None
+    first, second = pairs[0]
+    hidden = bool(subject.network.assumptions)
+    fact = subject.facts.add(
+        f"{len(pairs)} pair(s) of linear layers with no nonlinearity between, first `{_name(first)}` then "
+        f"`{_name(second)}`{subject.hidden_forward}",
+        "read",
+        len(pairs),
+        "pairs",
+    )
+    return Draft(
+        "note" if hidden else "medium",
+        SIMPLE,
+        "Two linear layers in a row are one linear layer",
+        (fact,),
+        "merge them, or put the missing nonlinearity between them"
+        + ("; if forward() applies one, nothing is wrong." if hidden else "."),
+        "replace the pair by their product W2 W1: the outputs agree to rounding.",
+    )
+
+
+def _pairs(chain: Chain) -> list[tuple[Layer, Layer]]:
+    found: list[tuple[Layer, Layer]] = []
+    for i, item in enumerate(chain):
+        after = structure.next_active(chain, i)
+        if after is None or not (_mixes(item.node) and _mixes(after.node)):
+            continue
+        first, second = item.node, after.node
+        if isinstance(first, Layer) and isinstance(second, Layer) and not _factorised(first.op, second.op):
+            found.append((first, second))
+    return found
+
+
+def _mixes(node: Node) -> bool:
+    return isinstance(node, Layer) and isinstance(node.op, Linear | Conv)
+
+
+def _factorised(first: object, second: object) -> bool:
+    """Depthwise then pointwise, a low-rank bottleneck, or a stem that is cut into patches: on purpose."""
+    if isinstance(first, Conv) and isinstance(second, Conv):
+        separable = first.groups > 1 or second.groups > 1 or set(first.kernel) != set(second.kernel)
+        return separable or first.transposed or second.transposed
+    if isinstance(first, Linear) and isinstance(second, Linear):
+        return first.out_features < min(first.in_features, second.out_features)
+    return False
+
+
+def _bias_before_norm(subject: Subject) -> Draft | None:
+    found = wasted = 0
+    for chain in structure.chains(subject.network.root):
+        for i, item in enumerate(chain[:-1]):
+            node, after = item.node, chain[i + 1].node
+            if not (isinstance(node, Layer) and isinstance(node.op, Linear | Conv) and node.op.bias):
+                continue
+            if isinstance(after, Layer) and isinstance(after.op, Norm) and after.op.kind in {"batch", "instance"}:
+                width = node.op.out_features if isinstance(node.op, Linear) else node.op.out_channels
+                found += item.copies
+                wasted += width * item.copies
+    if not found:
+        return None
+    fact = subject.facts.add(
+        f"{found} layers have a bias right before a batch norm, which subtracts it: {wasted:,} parameters without "
+        "effect",
+        "read",
+        wasted,
+        "parameters",
+    )
+    return Draft(
+        "low",
+        SIMPLE,
+        "Bias before batch normalization",
+        (fact,),
+        "set bias=False on these layers.",
+        "the gradient of each of these biases in train mode: zero to rounding.",
+    )
+
+
+def _dropout_before_norm(subject: Subject) -> Draft | None:
+    found = 0
+    for chain in structure.chains(subject.network.root):
+        for i, item in enumerate(chain):
+            if not (isinstance(item.node, Layer) and isinstance(item.node.op, Dropout) and item.node.op.p > 0):
+                continue
+            rest = [n.node for n in chain[i + 1 : i + 4]]
+            if any(isinstance(n, Layer) and isinstance(n.op, Norm) and n.op.kind == "batch" for n in rest):
+                found += item.copies
+    if not found:
+        return None
+    fact = subject.facts.add(
+        f"{found} dropout layers stand before a batch norm: its running variance is learnt with the factor 1/(1-p) "
+        "that evaluation does not have",
+        "read",
+        found,
+        "layers",
+    )
+    return Draft(
+        "low",
+        SIMPLE,
+        "Dropout before batch normalization",
+        (fact,),
+        "move dropout behind the last batch norm, or remove it.",
+        "training-mode against evaluation-mode loss on the same batch.",
+    )
+
+
+def _double_norm(subject: Subject) -> Draft | None:
+    found = 0
+    for chain in structure.chains(subject.network.root):
+        for item, after in pairwise(chain):
+            both = (item.node, after.node)
+            if all(isinstance(n, Layer) and isinstance(n.op, Norm) for n in both):
+                found += max(item.copies, 1)
+    if not found:
+        return None
+    fact = subject.facts.add(f"{found} normalizations directly follow another one", "read", found, "layers")
+    return Draft(
+        "low",
+        SIMPLE,
+        "Two normalizations in a row",
+        (fact,),
+        "remove the second; it sees unit variance already.",
+        "loss after 100 steps with and without the second, three seeds.",
+    )
+
+
+def _narrow_early(subject: Subject) -> Draft | None:
+    chain = [
+        i.node
+        for i in structure.main_chain(subject.network.root)
+        if i.copies and isinstance(i.node, Layer) and isinstance(i.node.op, Linear | Conv)
+    ]
+    for layer, after in pairwise(chain[: max(2, len(chain) // 4 + 1)]):
+        width, reach = _width(layer), _reach(layer)
+        if len(chain) >= 4 and width * 4 <= min(reach, _width(after)) and width < 16:
+            fact = subject.facts.add(
+                f"`{_name(layer)}` lets {width} channels through where {reach} numbers come in and "
+                f"{_width(after)} channels follow: a rank of {width} for everything behind it",
+                "read",
+                width,
+                "channels",
+            )
+            return Draft(
+                "low",
+                SIMPLE,
+                f"A bottleneck of {width} channels at the start",
+                (fact,),
+                f"widen it to at least {min(reach, _width(after))} channels.",
+                "training loss with the wider layer, everything else equal.",
+            )
+    return None
+
+
+def _width(layer: Layer) -> int:
+    return layer.op.out_features if isinstance(layer.op, Linear) else getattr(layer.op, "out_channels", 0)
+
+
+def _reach(layer: Layer) -> int:
+    if isinstance(layer.op, Linear):
+        return layer.op.in_features
+    if isinstance(layer.op, Conv):
+        size = layer.op.in_channels // layer.op.groups
+        for k in layer.op.kernel:
+            size *= k
+        return size
+    return 0
+
+
+def _name(layer: Layer) -> str:
+    return (layer.path or layer.origin.text)[:60]
+
+
+def layer_findings(subject: Subject) -> list[Draft]:
+    """All findings about what stands next to what."""
+    rules = (_linear_pair, _bias_before_norm, _dropout_before_norm, _double_norm, _narrow_early)
+    return [draft for rule in rules if (draft := rule(subject)) is not None]

@@ -1,0 +1,164 @@
+"""Findings about the skip path: missing, normed, projected, or round a single layer."""
+
+from __future__ import annotations
+
+from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Norm, Residual, walk
+from kaiming_mcp.diagnosis.draft import Draft
+from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.subject import Subject, course_of
+from kaiming_mcp.diagnosis.principles import RESIDUAL
+from kaiming_mcp.scaffold import Severity, power
+
+PLAIN_FINE, PLAIN_WORSE = 18, 34
+"""He et al. 2016 (CVPR), section 4.1: a plain net of 18 layers is still solved, 34 is worse than 18."""
+
+
+def _deep_plain(subject: Subject) -> Draft | None:
+    root = subject.network.root
+    depth = structure.weighted(root)
+    if depth <= PLAIN_FINE or structure.has_skip(root):
+        return None
+    fact = subject.facts.add(
+        f"{depth} weighted layers in a row and no skip{subject.hidden_forward}; plain nets: 18 layers are still "
+        "solved, 34 have the higher training error (28.54 against 27.94 top-1)",
+        "read",
+        depth,
+        "layers",
+        "He et al. 2016 (ResNet), Table 2",
+    )
+    skips = course_of(variants.with_skips(subject.network), subject.init, subject.batch)
+    if subject.wishes.no_skip:
+        return None
+    predicted = (
+        f"gradient first/last {power(skips.log_backward)} with pre-normalised skips round pairs." if skips else ""
+    )
+    return Draft(
+        "medium" if depth >= PLAIN_WORSE else "low",
+        RESIDUAL,
+        f"Deep plain stack: {depth} layers without a skip",
+        (fact,),
+        "only if the test below fails: identity skips round pairs of layers, with the norm inside the branch.",
+        "training loss of this depth against its truncation to half, equal steps; the deeper one must not be worse.",
+        predicted,
+        weight=depth / 100,
+        limit="Shallow nets",
+    )
+
+
+def _post_norm(subject: Subject) -> Draft | None:
+    found = 0
+    kind = ""
+    for chain in structure.chains(subject.network.root):
+        for i, item in enumerate(chain[:-1]):
+            after = chain[i + 1].node
+            if isinstance(item.node, Residual) and isinstance(after, Layer) and isinstance(after.op, Norm):
+                found += item.copies
+                kind = after.op.kind
+    if found < 2:
+        return None
+    basis = "assumed" if any("norm" in a.statement for a in subject.network.assumptions) else "read"
+    fact = subject.facts.add(
+        f"{found} residual sums pass through a {kind} norm after the add: the skip path is not an identity",
+        basis,
+        found,
+        "sums",
+    )
+    severity: Severity = "low" if subject.wishes.warm_up or found < 12 else "medium"
+    return Draft(
+        severity,
+        RESIDUAL,
+        "Post-norm: a normalization stands on the skip path",
+        (fact,),
+        "move the norm to the start of each branch and add one final norm; or keep it and warm the learning rate up.",
+        "gradient norm of the last against the first block at step 0, and the loss over 100 steps with and "
+        "without warm-up.",
+        weight=found / 100,
+        limit="Post-norm",
+    )
+
+
+def _projection_on_skip(subject: Subject) -> Draft | None:
+    blocks = structure.residuals(subject.network.root)
+    total = sum(n for _, n in blocks)
+    changing = same = 0
+    spoilt: dict[str, int] = {}
+    for block, copies in blocks:
+        if block.shortcut is None:
+            continue
+        ops = [layer.op for node, _ in walk(block.shortcut) if isinstance(layer := node, Layer)]
+        mixing = [op for op in ops if isinstance(op, Linear | Conv)]
+        if any(_changes_size(op) for op in mixing):
+            changing += copies
+        elif mixing:
+            same += copies
+        for op in ops:
+            if isinstance(op, Activation | Dropout):
+                name = op.name if isinstance(op, Activation) else "dropout"
+                spoilt[name] = spoilt.get(name, 0) + copies
+    if not same and not spoilt:
+        if changing:
+            subject.facts.add(
+                f"{changing} of {total} shortcuts are projections, all where the size changes (option B of the paper)",
+                "read",
+                changing,
+                "shortcuts",
+            )
+        return None
+    what = ", ".join([*([f"projection ({same})"] if same else []), *(f"{k} ({v})" for k, v in spoilt.items())])
+    fact = subject.facts.add(
+        f"on the skip path of {total} blocks: {what}, where the size does not change; measured at 110 layers: "
+        "1x1 convolution 12.22 % error against 6.61 % for the identity, dropout fails",
+        "read",
+        same + sum(spoilt.values()),
+        "shortcuts",
+        "He et al. 2016 (Identity Mappings), Table 1",
+    )
+    return Draft(
+        "medium" if total >= 10 else "low",
+        RESIDUAL,
+        "Multiplicative operations on the skip path",
+        (fact,),
+        "make every shortcut that keeps its size the identity; project only where the size changes.",
+        "product of the scale factors along the longest skip path; training loss with identity shortcuts, equal steps.",
+        weight=total / 100,
+        limit="Target far from identity",
+    )
+
+
+def _changes_size(op: Linear | Conv) -> bool:
+    if isinstance(op, Linear):
+        return op.in_features != op.out_features
+    return op.in_channels != op.out_channels or any(s != 1 for s in op.stride)
+
+
+def _one_layer_branch(subject: Subject) -> Draft | None:
+    found = 0
+    where = ""
+    for block, copies in structure.residuals(subject.network.root):
+        if structure.weighted(block.branch) == 1 and structure.count(block.branch, Linear, Conv) == 1:
+            found += copies
+            where = where or block.path
+    if not found:
+        return None
+    fact = subject.facts.add(
+        f"{found} residual branches hold a single weighted layer; measured: 9.90 % against 6.61 % error with two",
+        "read",
+        found,
+        "branches",
+        "He et al. 2016 (Identity Mappings); ResNet, section 3.2",
+    )
+    return Draft(
+        "low",
+        RESIDUAL,
+        "One-layer residual branches",
+        (fact,),
+        "give each branch at least two weighted layers with a nonlinearity between.",
+        "training loss of pairs against single layers at equal parameters.",
+        weight=found / 100,
+    )
+
+
+def skip_findings(subject: Subject) -> list[Draft]:
+    """All findings about the skip path that need no number from the trace."""
+    rules = (_deep_plain, _post_norm, _projection_on_skip, _one_layer_branch)
+    return [draft for rule in rules if (draft := rule(subject)) is not None]

@@ -1,0 +1,6 @@
+"""Ids of the principles that the rules cite."""
+
+INIT = "activation-aware-initialization"
+RESIDUAL = "residual-learning"
+SIMPLE = "simplicity-in-complexity"
+GENERATIVE = "generative-models-as-universal-solvers"
