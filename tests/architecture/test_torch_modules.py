@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kaiming_mcp.architecture.ir import Activation, Opaque, Shape, layers
+from kaiming_mcp.architecture.ir import Activation, Attention, Opaque, Shape, layers
 from kaiming_mcp.architecture.parameters import parameter_count
 from kaiming_mcp.architecture.shapes import output_shape
 from kaiming_mcp.architecture.torch_modules import is_known
@@ -72,3 +72,8 @@ def test_an_unknown_leaf_is_kept_as_it_was_printed() -> None:
 
 def test_a_convolution_with_impossible_groups_is_not_read_by_halves() -> None:
     assert isinstance(_op("Conv2d(10, 64, kernel_size=(3, 3), stride=(1, 1), groups=4)"), Opaque)
+
+
+def test_parameters_outside_the_four_projections_are_counted_once() -> None:
+    assert parameter_count(Attention(8, 2, bias=False)) == 4 * 8 * 8
+    assert parameter_count(Attention(8, 2, bias=False, extra=5)) == 4 * 8 * 8 + 5

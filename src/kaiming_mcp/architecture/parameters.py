@@ -39,7 +39,7 @@ def parameter_count(op: Op) -> int | None:
             return op.count * op.features
         case Attention():
             width, narrow = op.features, op.kv_width
-            return 2 * width * (width + narrow) + (2 * width + 2 * narrow) * op.bias + op.extra + op.extra
+            return 2 * width * (width + narrow) + (2 * width + 2 * narrow) * op.bias + op.extra
         case Recurrent():
             return _recurrent(op)
         case Pool() | Dropout() | Reshape() | Upsample():
