@@ -11,7 +11,7 @@ import pytest
 from kaiming_mcp.architecture.account import account
 from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.torch_reader import read_torch_repr
-from kaiming_mcp.signal.initialization import parse_initialization
+from kaiming_mcp.signal.initialization_words import parse_initialization
 from kaiming_mcp.signal.trace import trace
 
 pytestmark = pytest.mark.full

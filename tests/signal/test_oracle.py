@@ -20,7 +20,7 @@ from kaiming_mcp.architecture.ir import (
     Sequence,
     Shape,
 )
-from kaiming_mcp.signal.initialization import parse_initialization
+from kaiming_mcp.signal.initialization_words import parse_initialization
 from kaiming_mcp.signal.trace import Station, trace
 
 ORACLE = json.loads((Path(__file__).parents[1] / "data" / "oracle.json").read_text(encoding="utf-8"))

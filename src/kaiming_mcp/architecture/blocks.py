@@ -127,7 +127,7 @@ def _multihead(module: Module, path: str, context: Context) -> Node:
     width, bias = out.op.in_features, out.op.bias
     hidden = (3 * width * width + 3 * width * bias) * context.copies
     context.differ(Difference(hidden, "in_proj of MultiheadAttention, not printed"))
-    return Layer(Attention(width, 0, 0, bias), path, Origin(module.line, module.text), "assumed")
+    return Layer(Attention(width, 0, 0, bias, packed=True), path, Origin(module.line, module.text), "assumed")
 
 
 def _encoder_layer(module: Module, path: str, context: Context) -> Node:
@@ -204,7 +204,7 @@ def _separate_attention(module: Module, path: str, context: Context) -> Node:
     width, kv, bias = query.in_features, key.out_features, query.bias
     plain = Attention(width, 0, 0 if kv == width else kv, bias)
     extra = total_parameters(Sequence(tuple(parts.values()))) - (parameter_count(plain) or 0)
-    return _attention_layer(Attention(width, 0, plain.kv_features, bias, extra), module, path)
+    return _attention_layer(Attention(width, 0, plain.kv_features, bias, extra, causal="o_proj" in parts), module, path)
 
 
 def _fused_attention(module: Module, path: str, context: Context) -> Node:
@@ -215,7 +215,7 @@ def _fused_attention(module: Module, path: str, context: Context) -> Node:
         return Sequence(tuple(parts), path)
     plain = Attention(fused.in_features, 0, 0, fused.bias)
     extra = total_parameters(Sequence(tuple(parts))) - (parameter_count(plain) or 0)
-    attention = _attention_layer(Attention(plain.features, 0, 0, plain.bias, extra), module, path)
+    attention = _attention_layer(Attention(plain.features, 0, 0, plain.bias, extra, causal=True), module, path)
     return Sequence((attention, *_named(module, ("resid_dropout",), path, context)), path)
 
 

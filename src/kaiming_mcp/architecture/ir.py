@@ -92,9 +92,10 @@ class Reshape:
 
 @dataclass(frozen=True, slots=True)
 class Upsample:
-    """Nearest or linear enlargement by a factor."""
+    """Enlargement by a factor along each axis, by repetition or by linear interpolation."""
 
     factor: float = 2.0
+    linear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Attention:
     """Softmax attention with its projections; `heads` = 0 where the text hides it.
 
     `kv_features` is the width of the key and value projections (grouped-query: below `features`).
+    `packed` marks query, key and value in one matrix that is initialised as one (nn.MultiheadAttention),
+    `causal` a mask of what comes later; scores are multiplied by `scale`, 1/sqrt(head width) when 0.
     `extra` counts the parameters that this shape does not: query and key norms, a bias on three of
     the four projections, queries wider than `features`.
     """
@@ -119,6 +122,9 @@ class Attention:
     kv_features: int = 0
     bias: bool = True
     extra: int = 0
+    packed: bool = False
+    causal: bool = False
+    scale: float = 0.0
 
     @property
     def kv_width(self) -> int:

@@ -247,6 +247,18 @@ def _recurrent(kind: Literal["rnn", "lstm", "gru"]) -> Word:
     return _word(f"{kind} IN HIDDEN [layers N] [bidirectional] [nobias]", f"{kind} 128 256 layers 2", build)
 
 
+def _attention(a: Arguments) -> Attention:
+    return Attention(
+        a.count("d"),
+        a.count("heads"),
+        a.count("kv"),
+        a.switch("bias", True),
+        packed=a.switch("packed", False),
+        causal=a.switch("causal", False),
+        scale=a.real("scale", 0, least=0),
+    )
+
+
 def _activation(name: str, *aliases: str) -> Word:
     return _word(name, name, lambda _: Activation(name), aliases)
 
@@ -349,12 +361,17 @@ TABLE: tuple[Word, ...] = (
     ),
     _word("flatten", "flatten", lambda _: Reshape("flatten")),
     _word("identity", "identity", lambda _: Reshape("identity")),
-    _word("upsample F", "upsample 2", lambda a: Upsample(a.real("f", 2, least=0)), spatial=True),
+    _word(
+        "upsample F [linear]",
+        "upsample 2",
+        lambda a: Upsample(a.real("f", 2, least=0), a.switch("linear", False)),
+        spatial=True,
+    ),
     _word("embedding N D", "embedding 50257 768", lambda a: Embedding(a.count("n"), a.count("d"))),
     _word(
-        "attention D [heads H] [kv WIDTH] [nobias]",
-        "attention 768 heads 12",
-        lambda a: Attention(a.count("d"), a.count("heads"), a.count("kv"), a.switch("bias", True)),
+        "attention D [heads H] [kv WIDTH] [scale S] [packed] [causal] [nobias]",
+        "attention 768 heads 12 causal",
+        _attention,
     ),
     *(_recurrent(kind) for kind in ("lstm", "gru", "rnn")),
     _word('unknown "TEXT"', 'unknown "PixelwiseNorm()"', lambda a: split_opaque(a.text("text"))),

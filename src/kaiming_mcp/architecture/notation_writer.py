@@ -136,13 +136,15 @@ def _word(op: Op) -> str:
         case Reshape():
             return op.kind
         case Upsample():
-            return f"upsample {op.factor!r}"
+            return f"upsample {op.factor!r}" + _switch(op.linear, "linear")
         case Embedding():
             return f"embedding {op.count} {op.features}"
         case Attention():
             kv = f" kv {op.kv_features}" if op.kv_features else ""
             heads = f" heads {op.heads}" if op.heads else ""
-            return f"attention {op.features}{heads}{kv}" + _switch(not op.bias, "nobias")
+            scale = f" scale {op.scale!r}" if op.scale else ""
+            switches = _switch(op.packed, "packed") + _switch(op.causal, "causal") + _switch(not op.bias, "nobias")
+            return f"attention {op.features}{heads}{kv}{scale}{switches}"
         case Recurrent():
             layers = f" layers {op.layers}" if op.layers != 1 else ""
             both = _switch(op.bidirectional, "bidirectional") + _switch(not op.bias, "nobias")

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kaiming_mcp.architecture.ir import (
+    Activation,
     Attention,
     Conv,
     Embedding,
@@ -63,6 +64,8 @@ def output_shape(op: Op, shape: Shape) -> Shape:
         case Embedding():
             # Token ids are not features: the input's own width says nothing here.
             return Shape(op.features, shape.positions or None)
+        case Activation(name="glu"):
+            return Shape(None if shape.features is None else shape.features // 2, shape.positions)
         case Attention():
             _expect(op.features, shape.features)
             return Shape(op.features, shape.positions)

@@ -265,10 +265,11 @@ def _identity(_: str) -> Op:
 
 
 def _upsample(text: str) -> Op:
-    factor = {float(f) for f in Arguments(text).values.get("scale_factor", "").strip("()").split(",")}
+    values = Arguments(text).values
+    factor = {float(f) for f in values.get("scale_factor", "").strip("()").split(",")}
     if len(factor) > 1 or not all(0 < f < math.inf for f in factor):
         raise ValueError("one factor for each axis")
-    return Upsample(factor.pop())
+    return Upsample(factor.pop(), "linear" in values.get("mode", ""))
 
 
 def _dropout(text: str) -> Op:

@@ -71,6 +71,9 @@ def rectified(density: Density) -> Density:
     return Density(0.0, density.step, mass)
 
 
+STANDARD_RECTIFIED = rectified(STANDARD)
+
+
 def added(density: Density, sigma: float) -> Density | None:
     """x + Z with Z ~ N(0, sigma^2) independent; None when the two scales do not fit on one grid."""
     fitted = _fitted(density, sigma)

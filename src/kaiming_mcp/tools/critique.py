@@ -23,7 +23,8 @@ from kaiming_mcp.diagnosis.network.subject import ASSUMED_BATCH, examine
 from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import Scaffold, request_line
-from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization, parse_initialization
+from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization
+from kaiming_mcp.signal.initialization_words import parse_initialization
 from kaiming_mcp.tools.surface import READ_ONLY, both_forms
 
 NAME = "critique_architecture"

@@ -1,0 +1,106 @@
+"""How each operation changes the state forward and the gradient backward: one file per kind."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kaiming_mcp.architecture.ir import (
+    Activation,
+    Attention,
+    Conv,
+    Dropout,
+    Embedding,
+    Linear,
+    Norm,
+    Op,
+    Opaque,
+    Pool,
+    Recurrent,
+    Reshape,
+    Shape,
+    Upsample,
+)
+from kaiming_mcp.architecture.shapes import output_shape
+from kaiming_mcp.signal.activations import find
+from kaiming_mcp.signal.initialization import Initialization
+from kaiming_mcp.signal.rules import affine, attention, norms, pointwise, pooling, recurrent
+from kaiming_mcp.signal.rules.recurrent import Passage
+from kaiming_mcp.signal.state import Backward, State, flat_profile, log_of, scaled_by, spread_over, unchanged
+
+
+class Setting(NamedTuple):
+    """What a printout hides: initialization and the size of a batch."""
+
+    init: Initialization
+    batch: int
+
+
+class Passed(NamedTuple):
+    """The state after an operation, the way back, and for a recurrent layer its passage through time."""
+
+    state: State
+    back: Backward
+    passage: Passage | None = None
+
+
+def is_modelled(op: Op) -> bool:
+    """Whether `apply` has a rule; without one the signal is taken to pass unchanged."""
+    if isinstance(op, Activation):
+        return op.name in pointwise.GATED or op.name in pointwise.SOFTMAX or find(op.name, op.parameter) is not None
+    return not isinstance(op, Opaque)
+
+
+def apply(op: Op, state: State, setting: Setting, factor: float = 1.0) -> Passed:
+    """One operation; `factor` multiplies the variance of its weights (or of a norm's gain).
+
+    Raises:
+        Mismatch: the shapes do not fit.
+    """
+    passed = _apply(op, state, setting)
+    if factor == 1.0:
+        return passed
+    log_factor = log_of(factor)
+    return Passed(passed.state.scaled(log_factor), scaled_by(log_factor, passed.back), passed.passage)
+
+
+def _apply(op: Op, state: State, setting: Setting) -> Passed:
+    shape = output_shape(op, state.shape)
+    match op:
+        case Linear():
+            return Passed(*affine.linear(op, state, shape, setting.init))
+        case Conv():
+            return Passed(*affine.convolution(op, state, shape, setting.init))
+        case Activation():
+            return Passed(*_activation(op, state, shape))
+        case Norm():
+            return Passed(*norms.norm(op, state, setting.batch))
+        case Attention():
+            return Passed(*attention.attention(op, state, shape, setting.init))
+        case Recurrent():
+            return Passed(*recurrent.recurrent(op, state, shape, setting.init))
+        case Pool():
+            return Passed(*pooling.pool(op, state, shape))
+        case Dropout():
+            return Passed(*pointwise.dropout(op, state))
+        case Embedding():
+            return Passed(*affine.embedding(op, shape, setting.init))
+        case Upsample():
+            return Passed(*pooling.upsample(op, state, shape))
+        case Reshape():
+            if shape == state.shape:
+                return Passed(state, unchanged)
+            return Passed(state._replace(shape=shape, profile=flat_profile(shape)), spread_over(state, 0.0))
+        case Opaque():
+            # What leaves an unknown module may have any shape.
+            unknown = Shape(None, None)
+            return Passed(state._replace(shape=unknown, profile=None, density=None), spread_over(state))
+
+
+def _activation(op: Activation, state: State, shape: Shape) -> tuple[State, Backward]:
+    if op.name in pointwise.GATED:
+        return pointwise.gated(op, state, shape)
+    if op.name in pointwise.SOFTMAX:
+        return pointwise.softmax(op, state)
+    if find(op.name, op.parameter) is None:
+        return state, unchanged
+    return pointwise.activation(op, state)

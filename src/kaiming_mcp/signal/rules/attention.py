@@ -1,0 +1,118 @@
+"""Softmax attention over T tokens, with the moments of one token and of two.
+
+Scores of a query have variance s2 = (V_q q + b_q) V_k (q - p_s) over the keys (what two tokens have
+in common shifts all scores alike and drops out), so that the squared weights sum to
+A = min(1, e^(s2)/T), and those of two queries have the product A'. Then q_f = V (A q + (1-A) p_s) and
+p_f = V (A' q + (1-A') p_s) with V = V_v V_o. The same with pairs of samples.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kaiming_mcp.architecture.ir import Attention, Linear, Shape
+from kaiming_mcp.signal.initialization import Initialization, variances
+from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, log_of, log_sum
+
+LARGEST_SCORE = 40.0
+"""Variance of a score beyond which softmax is one-hot whatever T is."""
+ASSUMED_HEAD = 64
+
+
+def attention(op: Attention, state: State, shape: Shape, init: Initialization) -> tuple[State, Backward]:
+    """Projections, softmax over the tokens, and the output projection."""
+    tokens = state.positions
+    (v_q, b_q), (v_k, _), (v_v, b_v), (v_o, b_o) = projections(op, init)
+    q = math.exp(min(max(state.log_q, -700.0), 100.0))
+    mean, cross = _mask(op, tokens)
+    temper = _temper(op)
+    keys = v_k * state.within * q * temper
+    certain = math.exp(min((v_q * q + b_q) * keys, LARGEST_SCORE))
+    shared = math.exp(min((v_q * q * (1 - state.within) + b_q) * keys, LARGEST_SCORE))
+    one = min(1.0, certain * mean)
+    two = min(one, shared / tokens * (2 if op.causal and tokens > 1 else 1))
+    gain = v_v * v_o
+
+    def mixed(weight: float, same: float, other: float) -> float:
+        """Distance after averaging: `weight` of the time the same token, else two."""
+        return weight * same + (1 - weight) * other
+
+    seen = max(mixed(one, 0.0, state.within), 0.0)
+    log_signal = log_of(gain) + state.log_q + log_of(1 - seen)
+    log_bias = log_of(v_o * b_v + b_o)
+    log_q = log_sum(log_signal, log_bias)
+    # What a distance of the input is worth in the output: p_f + bias relative to q_f + bias.
+    scale = math.exp(log_of(gain) + state.log_q - log_q) if log_q > -math.inf else 0.0
+    within = scale * (mixed(two, 0.0, state.within) - seen)
+    pair = _pair_weights(state, v_q * q, b_q, v_k * q, temper)
+    over = (mean, 1 / tokens)
+    across = scale * (mixed(min(one, pair[0] * over[0]), state.across, state.apart) - seen)
+    apart = scale * (mixed(min(one, pair[1] * over[1]), state.across, state.apart) - seen)
+    across, within, apart = (min(max(d, 0.0), 2.0) for d in (across, within, apart))
+    after = State(log_q, 0.0, across, within, apart, shape, flat_profile(shape))
+    # Softmax's own slope: the scores move with the query and with the keys, until one key takes all.
+    differ = min(state.within, 1.0)
+    steer = v_q * v_k * temper * differ * (1 + differ) * q * q * mean * (1 - one)
+
+    def backward(c: Cotangent) -> Cotangent:
+        own = gain * (one + cross * c.together + steer)
+        both = gain * (1 / tokens + cross * c.together)
+        total = c.log_g + log_of(own)
+        together = min(1.0, both / own) if own > 0 else 0.0
+        return Cotangent(total, together, flat_profile(state.shape))
+
+    return after, backward
+
+
+def _pair_weights(state: State, v_q: float, b_q: float, v_k: float, temper: float) -> tuple[float, float]:
+    """e^cov of the scores of two samples: at the same query token, and at two."""
+    differ = max(state.apart - state.across, 0.0) * v_k * temper
+    same = (v_q * (1 - state.across) + b_q) * differ
+    other = (v_q * (1 - state.apart) + b_q) * differ
+    return math.exp(min(max(same, 0.0), LARGEST_SCORE)), math.exp(min(max(other, 0.0), LARGEST_SCORE))
+
+
+def _mask(op: Attention, tokens: int) -> tuple[float, float]:
+    """Mean over queries of one over the tokens seen, and what two tokens pass on of a common gradient.
+
+    Without a mask 1/T and 1 - 1/T. With a causal one the mean of 1/i, i = 1..T, is H_T / T, and key k
+    collects sum over i >= k of 1/i, whose square has mean 2 - H_T/T.
+    """
+    if not op.causal or tokens < 2:
+        return 1 / tokens, 1 - 1 / tokens
+    harmonic = math.log(tokens) + 0.5772156649 + 1 / (2 * tokens)
+    if tokens <= 4096:
+        inverse = 1 / np.arange(1, tokens + 1)
+        harmonic = float(inverse.sum())
+        collected = float((np.cumsum(inverse[::-1]) ** 2).mean())
+    else:
+        collected = 2 - harmonic / tokens
+    return harmonic / tokens, collected - harmonic / tokens
+
+
+def _temper(op: Attention) -> float:
+    """Factor on the variance of the scores where they are not divided by the root of the head's width."""
+    if not op.scale:
+        return 1.0
+    return op.scale**2 * (op.features / op.heads if op.heads else ASSUMED_HEAD)
+
+
+def projections(op: Attention, init: Initialization) -> tuple[tuple[float, float], ...]:
+    """(V, Var[b]) of the query, key, value and output projections."""
+    d, kv, bias = op.features, op.kv_width, op.bias
+    out = Linear(d, d, bias)
+    if op.packed:
+        first = packed_variance(init, d), 0.0
+        # Its biases start at zero, that of the output projection too.
+        return first, first, first, (variances(init, out)[0], 0.0)
+    key = Linear(d, kv, bias)
+    return variances(init, out), variances(init, key), variances(init, key), variances(init, out)
+
+
+def packed_variance(init: Initialization, d: int) -> float:
+    """V of nn.MultiheadAttention's in_proj: one (3d, d) matrix, Glorot uniform by default."""
+    if init.scheme == "pytorch":
+        return 2 * d / (d + 3 * d)
+    return variances(init, Linear(d, 3 * d, False))[0]

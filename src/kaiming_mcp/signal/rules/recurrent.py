@@ -1,0 +1,91 @@
+"""Recurrent layers: the state after T steps, and the gradient through the shared recurrent matrix.
+
+The same matrix at every step adds up coherently: with a step's Jacobian a I + r G + (rest), G Gaussian of
+unit variance per row, the part (a I + r G)^T grows like (a + r)^(2T), where independent matrices would
+give (a^2 + r^2)^T. The sum over how the rest enters is S_T = C_T + n2 sum_u C_u S_(T-1-u),
+C_T = sum_k binomial(T, k)^2 a^(2(T-k)) r^(2k), n2 the second moment of the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from kaiming_mcp.architecture.ir import Recurrent, Shape
+from kaiming_mcp.signal.activations import Array
+from kaiming_mcp.signal.initialization import Initialization, recurrent_variances
+from kaiming_mcp.signal.rules import cells
+from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, log_of
+
+MOST_STEPS = 2000
+"""Steps followed one by one; beyond it the last rate is extended."""
+ASSUMED_STEPS = 100
+"""Taken for the number of steps where the input's length is not given."""
+
+
+class Passage(NamedTuple):
+    """Through time: ln of the factor on the squared gradient from the last step to the first, and per step."""
+
+    steps: int
+    log_ratio: float
+    log_per_step: float
+
+
+def recurrent(op: Recurrent, state: State, shape: Shape, init: Initialization) -> tuple[State, Backward, Passage]:
+    """All stacked layers; the passage is that of the first (the others are alike)."""
+    known = state.shape.positions
+    steps = known[0] if known else ASSUMED_STEPS
+    log_back, passage = 0.0, Passage(steps, 0.0, 0.0)
+    for index in range(op.layers):
+        width = op.in_features if index == 0 else op.hidden * (1 + op.bidirectional)
+        v_x, v_h, bias, forget = recurrent_variances(init, op, width)
+        shares = (1 - state.across, 1 - state.within, 1 - state.apart)
+        drive = cells.Drive(v_x * math.exp(min(max(state.log_q, -700.0), 60.0)), shares, v_h, bias, forget)
+        cell = {"lstm": cells.lstm, "gru": cells.gru, "rnn": cells.rnn}[op.kind](drive, min(steps, MOST_STEPS))
+        if index == 0:
+            passage = Passage(steps, *through_time(cell.jacobian, steps - 1))
+        across, within, apart = (
+            min(max(1 - p / cell.second, 0.0), 2.0) if cell.second > 0 else 0.0 for p in cell.pairs
+        )
+        state = State(log_of(cell.second), 0.0, across, within, apart, shape, flat_profile(shape))
+        log_back += log_of(v_x * cell.back)
+    return state, lambda c: Cotangent(c.log_g + log_back, c.together), passage
+
+
+def through_time(step: cells.Jacobian, steps: int) -> tuple[float, float]:
+    """(ln S_T, ln of the last step's factor) of the squared gradient over `steps` steps."""
+    if steps <= 0:
+        return 0.0, 0.0
+    count = min(steps, MOST_STEPS)
+    log_s, last = _through_time(step, count)
+    return log_s + (steps - count) * last, last
+
+
+@lru_cache(maxsize=256)
+def _through_time(step: cells.Jacobian, count: int) -> tuple[float, float]:
+    a, r, rest = step
+    # Both the coherent and the incoherent rate, so that no term leaves the floating-point range.
+    log_rate = log_of(max((a + r) ** 2, a * a + r * r + rest, 1e-300))
+    coherent = np.array([_log_coherent(a, r, t) - t * log_rate for t in range(count + 1)])
+    weights: Array = np.exp(coherent)
+    total = np.zeros(count + 1)
+    share = rest * math.exp(-log_rate)
+    for t in range(count + 1):
+        total[t] = weights[t] + share * float(weights[:t] @ total[:t][::-1])
+    logs = np.log(np.maximum(total[-2:], 1e-300))
+    return float(logs[1]) + count * log_rate, float(logs[1] - logs[0]) + log_rate
+
+
+def _log_coherent(a: float, r: float, steps: int) -> float:
+    """ln C_T, C_T = sum_k binomial(T, k)^2 a^(2(T-k)) r^(2k)."""
+    if a <= 0 or r <= 0:
+        return 2 * steps * log_of(max(a, r)) if steps else 0.0
+    k = np.arange(steps + 1)
+    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, steps + 1)))])
+    choose = factorial[-1] - factorial - factorial[::-1]
+    terms = 2 * (choose + (steps - k) * math.log(a) + k * math.log(r))
+    top = float(terms.max())
+    return top + math.log(float(np.exp(terms - top).sum()))
