@@ -16,6 +16,7 @@ from kaiming_mcp.architecture.ir import (
     Network,
     Node,
     Norm,
+    Opaque,
     Pool,
     Product,
     Recurrent,
@@ -211,7 +212,7 @@ def _chain(steps: list[tuple[Node, str]], state: State, run: _Run) -> tuple[Stat
 def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Backward]:
     op = node.op
     _remark(op, state, run)
-    if not is_modelled(op):
+    if isinstance(op, Opaque | Activation) and not is_modelled(op):
         run.unknown[_kind(node)] = run.unknown.get(_kind(node), 0) + 1
     try:
         after, back, passage = apply(op, state, run.setting, run.factors.get(id(node), 1.0))

@@ -16,7 +16,6 @@ from kaiming_mcp.architecture.ir import (
     Opaque,
     Pool,
     Recurrent,
-    Reshape,
     Shape,
     Upsample,
 )
@@ -64,43 +63,49 @@ def apply(op: Op, state: State, setting: Setting, factor: float = 1.0) -> Passed
 
 
 def _apply(op: Op, state: State, setting: Setting) -> Passed:
-    shape = output_shape(op, state.shape)
+    # What keeps the shape comes first: asking for the next one would double its time.
+    match op:
+        case Activation():
+            return Passed(*_activation(op, state))
+        case Norm():
+            return Passed(*norms.norm(op, state, setting.batch))
+        case Dropout():
+            return Passed(*pointwise.dropout(op, state))
+        case Opaque():
+            # What leaves an unknown module may have any shape.
+            unknown = Shape(None, None)
+            return Passed(state._replace(shape=unknown, profile=None, density=None), spread_over(state))
+        case _:
+            return _reshaping(op, state, output_shape(op, state.shape), setting)
+
+
+def _reshaping(op: Op, state: State, shape: Shape, setting: Setting) -> Passed:
     match op:
         case Linear():
             return Passed(*affine.linear(op, state, shape, setting.init))
         case Conv():
             return Passed(*affine.convolution(op, state, shape, setting.init))
-        case Activation():
-            return Passed(*_activation(op, state, shape))
-        case Norm():
-            return Passed(*norms.norm(op, state, setting.batch))
         case Attention():
             return Passed(*attention.attention(op, state, shape, setting.init))
         case Recurrent():
             return Passed(*recurrent.recurrent(op, state, shape, setting.init))
         case Pool():
             return Passed(*pooling.pool(op, state, shape))
-        case Dropout():
-            return Passed(*pointwise.dropout(op, state))
         case Embedding():
             return Passed(*affine.embedding(op, shape, setting.init))
         case Upsample():
             return Passed(*pooling.upsample(op, state, shape))
-        case Reshape():
+        case _:
             if shape == state.shape:
                 return Passed(state, unchanged)
             return Passed(state._replace(shape=shape, profile=flat_profile(shape)), spread_over(state, 0.0))
-        case Opaque():
-            # What leaves an unknown module may have any shape.
-            unknown = Shape(None, None)
-            return Passed(state._replace(shape=unknown, profile=None, density=None), spread_over(state))
 
 
-def _activation(op: Activation, state: State, shape: Shape) -> tuple[State, Backward]:
+def _activation(op: Activation, state: State) -> tuple[State, Backward]:
+    if find(op.name, op.parameter) is not None:
+        return pointwise.activation(op, state)
     if op.name in pointwise.GATED:
-        return pointwise.gated(op, state, shape)
+        return pointwise.gated(op, state, output_shape(op, state.shape))
     if op.name in pointwise.SOFTMAX:
         return pointwise.softmax(op, state)
-    if find(op.name, op.parameter) is None:
-        return state, unchanged
-    return pointwise.activation(op, state)
+    return state, unchanged

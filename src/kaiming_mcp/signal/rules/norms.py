@@ -52,7 +52,9 @@ def _divided(op: Norm, state: State, seen: float, mean: float) -> tuple[State, B
     if log_seen == -math.inf:
         after = state._replace(log_q=-math.inf, mean=0.0, density=None)
     else:
-        across, within, apart = (min(d / seen, 2.0) for d in (state.across, state.within, state.apart))
+        across, within, apart = state.across / seen, state.within / seen, state.apart / seen
+        if seen < 1:
+            across, within, apart = min(across, 2.0), min(within, 2.0), min(apart, 2.0)
         # Each position is brought to the same scale.
         flat = flat_profile(state.shape)
         after = State(log_seen - log_denominator, mean, across, within, apart, state.shape, flat)
