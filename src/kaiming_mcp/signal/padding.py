@@ -27,6 +27,8 @@ def through(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) ->
     """
     if not _applies(op, profile) or profile is None or sizes is None:
         return 1.0, 1.0, _flat(sizes)
+    if op.transposed:
+        return _spread(op, profile, sizes)
     kept, common, out = 1.0, 1.0, list[Array]()
     for axis, (u, n) in enumerate(zip(profile, sizes, strict=True)):
         taps = _taps(op, axis, n)
@@ -46,19 +48,37 @@ def back(op: Conv, profile: Profile | None, sizes: tuple[int, ...] | None) -> tu
         return 1.0, _flat(sizes)
     kept, out = 1.0, list[Array]()
     for axis, (t, n) in enumerate(zip(profile, sizes, strict=True)):
-        v = np.zeros(n)
-        for starts in _taps(op, axis, len(t)):
-            inside = (starts >= 0) & (starts < n)
-            np.add.at(v, starts[inside], t[inside])
+        if op.transposed:
+            # A transposed convolution is read backward as a plain one is forward.
+            v = sum((_read(t, starts) for starts in _taps(op, axis, n)), np.zeros(n)) * op.stride[axis]
+        else:
+            v = _scattered(t, _taps(op, axis, len(t)), n)
         kept *= float(v.sum() / (op.kernel[axis] * t.sum()))
         out.append(v / v.mean() if v.mean() > 0 else np.ones(n))
     return kept, tuple(out)
 
 
+def _spread(op: Conv, profile: Profile, sizes: tuple[int, ...]) -> tuple[float, float, Profile]:
+    """A transposed convolution: k/s taps reach an output in the middle, fewer at a border."""
+    kept, out = 1.0, list[Array]()
+    for axis, (u, n) in enumerate(zip(profile, sizes, strict=True)):
+        v = _scattered(u, _taps(op, axis, len(u)), n)
+        kept *= float(v.mean()) * op.stride[axis] / op.kernel[axis]
+        out.append(v / v.mean() if v.mean() > 0 else np.ones(n))
+    return kept, kept, tuple(out)
+
+
+def _scattered(values: Array, taps: list[Indices], n: int) -> Array:
+    out = np.zeros(n)
+    for places in taps:
+        inside = (places >= 0) & (places < n)
+        np.add.at(out, places[inside], values[inside])
+    return out
+
+
 def _applies(op: Conv, profile: Profile | None) -> bool:
     return (
         profile is not None
-        and not op.transposed
         and op.padding_mode == "zeros"
         and len(profile) == len(op.kernel)
         and max(op.kernel) <= _MOST_TAPS

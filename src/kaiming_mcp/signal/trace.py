@@ -129,7 +129,7 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
     Raises:
         NotTracedError: shapes do not connect, or the network is too large.
     """
-    root = _without_readout(network.root)
+    root = without_readout(network.root)
     _check(root)
     run = _Run(Setting(init, batch), branch_factors(root, init))
     start = white_noise(network.input or _first_shape(root))
@@ -151,7 +151,7 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
 def unmodelled(root: Node) -> dict[str, int]:
     """Kinds of layer without a rule, with their number, copies counted."""
     found: dict[str, int] = {}
-    for layer, times in layers(_without_readout(root)):
+    for layer, times in layers(without_readout(root)):
         if not is_modelled(layer.op):
             name = _kind(layer)
             found[name] = found.get(name, 0) + times
@@ -288,13 +288,13 @@ def _expect_same(skip: Shape, branch: Shape) -> None:
         raise Mismatch(skip.features, branch.features)
 
 
-def _without_readout(root: Node) -> Node:
+def without_readout(root: Node) -> Node:
     """The network up to its logits: a last softmax changes nothing that is measured here."""
     if isinstance(root, Sequence) and root.children:
         last = root.children[-1]
         if isinstance(last, Layer) and isinstance(last.op, Activation) and "softm" in last.op.name:
             return replace(root, children=root.children[:-1])
-        inner = _without_readout(last) if isinstance(last, Sequence) else last
+        inner = without_readout(last) if isinstance(last, Sequence) else last
         return root if inner is last else replace(root, children=(*root.children[:-1], inner))
     return root
 

@@ -9,6 +9,7 @@ p_f = V (A' q + (1-A') p_s) with V = V_v V_o. The same with pairs of samples.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, l
 LARGEST_SCORE = 40.0
 """Variance of a score beyond which softmax is one-hot whatever T is."""
 ASSUMED_HEAD = 64
+MOST_COUNTS = 256
+"""Numbers of visible tokens that are followed one by one under a causal mask."""
+_NODES = np.linspace(-8.0, 8.0, 161)
+_MASSES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
 
 def attention(op: Attention, state: State, shape: Shape, init: Initialization) -> tuple[State, Backward]:
@@ -27,11 +32,11 @@ def attention(op: Attention, state: State, shape: Shape, init: Initialization) -
     (v_q, b_q), (v_k, _), (v_v, b_v), (v_o, b_o) = projections(op, init)
     q = math.exp(min(max(state.log_q, -700.0), 100.0))
     mean, cross = _mask(op, tokens)
+    seen_by = tokens if not op.causal else -tokens
     temper = _temper(op)
     keys = v_k * state.within * q * temper
-    certain = math.exp(min((v_q * q + b_q) * keys, LARGEST_SCORE))
+    one = participation((v_q * q + b_q) * keys, seen_by)
     shared = math.exp(min((v_q * q * (1 - state.within) + b_q) * keys, LARGEST_SCORE))
-    one = min(1.0, certain * mean)
     two = min(one, shared / tokens * (2 if op.causal and tokens > 1 else 1))
     gain = v_v * v_o
 
@@ -64,6 +69,39 @@ def attention(op: Attention, state: State, shape: Shape, init: Initialization) -
         return Cotangent(total, together, flat_profile(state.shape))
 
     return after, backward
+
+
+def participation(variance: float, tokens: int) -> float:
+    """A = E[sum of squared weights] of a softmax over scores of that variance; e^v/T while T is large.
+
+    Exact for independent Gaussian scores, by 1/S^2 = integral of t e^(-tS) dt:
+    A_n = n * integral of t E[e^(2x - t e^x)] E[e^(-t e^x)]^(n-1) dt. `tokens` below zero: the mean over
+    n = 1..T of a causal mask.
+    """
+    if tokens in (0, 1, -1):
+        return 1.0
+    return _participation(float(f"{min(max(variance, 0.0), LARGEST_SCORE):.3g}"), tokens)
+
+
+@lru_cache(maxsize=512)
+def _participation(variance: float, tokens: int) -> float:
+    last = abs(tokens)
+    if tokens > 0:
+        counts, weights = np.array([float(last)]), np.array([1.0])
+    elif last <= MOST_COUNTS:
+        counts, weights = np.arange(1.0, last + 1), np.full(last, 1 / last)
+    else:
+        edges = np.unique(np.geomspace(1, last + 1, MOST_COUNTS).astype(int)).astype(float)
+        counts, weights = np.sqrt(edges[:-1] * (edges[1:] - 1)), np.diff(edges) / last
+    sigma = math.sqrt(variance)
+    x = sigma * _NODES
+    log_t = np.linspace(-math.log(last) - sigma * 9 - 6, 6 + sigma * 9, 700)
+    decay = np.exp(-np.exp(np.minimum(log_t[:, None] + x, 50)))
+    once = decay @ _MASSES
+    twice = (decay * np.exp(2 * (log_t[:, None] + x))) @ _MASSES
+    powers = np.exp((counts - 1)[:, None] * np.log(np.maximum(once, 1e-300)))
+    each = counts * (powers @ twice) * (log_t[1] - log_t[0])
+    return float(min(1.0, weights @ np.minimum(each, 1.0)))
 
 
 def _pair_weights(state: State, v_q: float, b_q: float, v_k: float, temper: float) -> tuple[float, float]:

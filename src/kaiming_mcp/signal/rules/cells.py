@@ -24,11 +24,15 @@ Pairs = tuple[float, ...]
 
 
 class Jacobian(NamedTuple):
-    """One step's: the identity's share a, the shared matrix's share r, the second moment of the rest."""
+    """One step's: the identity's share a, the shared matrix's share r, the second moment of the rest.
+
+    `held` is the standard deviation of a between units that stays from step to step: the gate's bias.
+    """
 
     a: float
     r: float
     rest: float
+    held: float = 0.0
 
 
 class Cell(NamedTuple):
@@ -98,7 +102,7 @@ def lstm(drive: Drive, steps: int) -> Cell:
     whole = forget.second + drive.recurrent * out * into
     # From h_t to x_t: through c, with what the later steps add to it, and through the output gate.
     back = out * into / (1 - min(whole, CONTRACTING)) + shown.second * gate.slope_second
-    return Cell(h, pairs, _split(a, r, whole), back)
+    return Cell(h, pairs, _split(a, r, whole, math.sqrt(drive.bias) * forget.slope), back)
 
 
 def gru(drive: Drive, steps: int) -> Cell:
@@ -124,7 +128,7 @@ def gru(drive: Drive, steps: int) -> Cell:
     update = (h + fresh.second) * gate.slope_second
     whole = gate.second + drive.recurrent * (slope * gate.second + reset + update)
     back = (slope + reset + update) / (1 - min(whole, CONTRACTING))
-    return Cell(h, pairs, _split(gate.mean, r, whole), back)
+    return Cell(h, pairs, _split(gate.mean, r, whole, math.sqrt(drive.bias) * gate.slope), back)
 
 
 def rnn(drive: Drive, steps: int) -> Cell:
@@ -141,8 +145,8 @@ def rnn(drive: Drive, steps: int) -> Cell:
     return Cell(h, pairs, _split(0.0, math.sqrt(drive.recurrent) * act.slope, whole), back)
 
 
-def _split(a: float, r: float, whole: float) -> Jacobian:
-    return Jacobian(a, r, max(whole - a * a - r * r, 0.0))
+def _split(a: float, r: float, whole: float, held: float = 0.0) -> Jacobian:
+    return Jacobian(a, r, max(whole - a * a - r * r, 0.0), held)
 
 
 def _zeros(drive: Drive) -> Pairs:

@@ -97,9 +97,9 @@ def _group(op: Norm, state: State, channels: int) -> tuple[State, Backward]:
     else:
         wobble = fluctuation(common, channels - 1, channels)
         wobble = Fluctuation(wobble.log_inverse + math.log(seen), wobble.common)
-    shared = min(1.0, wobble.common * seen) if channels > 1 else 0.0
     apart = 1 - (1 - min(state.apart / variance, 1.0)) * (1 - 1 / channels) / seen
-    moved = after._replace(within=1 - shared, apart=min(max(apart, 0.0), 2.0))
+    # One scale for all positions of a group: a border stays as low as it was.
+    moved = after._replace(within=1 - wobble.common, apart=min(max(apart, 0.0), 2.0), profile=state.profile)
     return moved, scaled_by(wobble.log_inverse, back)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from kaiming_mcp.architecture.ir import Activation, Dropout, Shape
 from kaiming_mcp.signal import trunk
 from kaiming_mcp.signal.moments import Moments, moments, pair_distance, pair_slope
+from kaiming_mcp.signal.rules.attention import participation
 from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, log_of, log_sum, scaled_by
 
 Slope = Callable[[float], float]
@@ -98,7 +99,7 @@ def softmax(op: Activation, state: State) -> tuple[State, Backward]:
     n = state.shape.features or 1000
     spread = max(1 - state.mean**2, 0.0)
     v = math.exp(min(state.log_q, 30)) * spread
-    log_second = min(v - 2 * math.log(n), -math.log(n))
+    log_second = math.log(participation(v, n) / n)
     if op.name == "log_softmax":
         level = math.log(n) + min(v / 2, math.log(n))
         q = v + level**2

@@ -173,7 +173,8 @@ def _largest_gaussian(count: float, common: float, rectified: bool, center: floa
     if not rectified:
         return density, win
     positive = one.values > one.step / 2
-    kept = np.concatenate([[float(win[~positive].mean())], win[positive]])
+    below_zero = one.mass[~positive]
+    kept = np.concatenate([[float(win[~positive] @ below_zero) / below_zero.sum()], win[positive]])
     return _rectified_on(density), kept
 
 
