@@ -145,8 +145,8 @@ def test_what_was_not_given_is_assumed_and_named_and_what_was_given_is_not() -> 
 
 
 def test_a_network_that_cannot_be_followed_says_why_and_keeps_its_structure() -> None:
-    scaffold = _critique("embedding 1000 64 ; repeat 4 { residual { layernorm 64 ; attention 64 } } ; linear 64 1000")
-    assert "attention (4)" in scaffold.key_numbers[2]
+    scaffold = _critique("embedding 1000 64 ; repeat 4 { residual { layernorm 64 ; attention 64 } } ; linear 32 1000")
+    assert "expects 32 features, 64 arrive" in scaffold.key_numbers[2]
     assert any("4 residual" in n or "residual sums" in n for n in scaffold.key_numbers)
     assert not [f for f in scaffold.established if f.unit == "gradient"]
 

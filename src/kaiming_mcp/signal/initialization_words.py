@@ -93,8 +93,8 @@ def _numbers(words: list[str]) -> dict[str, float]:
             name, root = "", False
         elif word == "sqrt":
             root = True
-        elif word in _ARGUMENTS:
-            name = {"bound": "uniform", "slope": "a", "leaky": "a"}.get(word, word)
+        elif word in _ARGUMENTS or word in ("normal", "gaussian"):
+            name = {"bound": "uniform", "slope": "a", "leaky": "a", "normal": "std", "gaussian": "std"}.get(word, word)
     return found
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from kaiming_mcp.architecture.ir import Conv, Pool, Upsample
 from kaiming_mcp.signal.activations import Array
 from kaiming_mcp.signal.initialization import variances
-from kaiming_mcp.signal.padding import Indices
 from kaiming_mcp.signal.simulation.run import Back, NotSimulatedError, Run
 
 
@@ -63,10 +62,10 @@ def _unwrapped(whole: Array, padding: tuple[int, ...], shape: tuple[int, ...]) -
     """The adjoint of wrapping: what fell on the border is added where it came from."""
     for axis, p in enumerate(padding, start=1):
         n = shape[axis]
-        index: Indices = (np.arange(whole.shape[axis]) - p) % n
         moved = np.moveaxis(whole, axis, 0)
         gathered = np.zeros((n, *moved.shape[1:]))
-        np.add.at(gathered, index, moved)
+        for place in range(len(moved)):
+            gathered[(place - p) % n] += moved[place]
         whole = np.moveaxis(gathered, 0, axis)
     return whole
 
