@@ -90,6 +90,9 @@ class Scaffold(_Part):
     answer_form: list[FormField] = []
     limits: list[str] = []
     quotes: list[Quotation] = []
+    picture: str = Field(default="", description="The course over depth as a sparkline")
+    table: str = Field(default="", description="The places that matter, a Markdown table")
+    code: str = Field(default="", description="Code that does it in the framework asked for")
     read_as: str = Field(default="", description="The network as read, in layer notation")
     measure: str = Field(default="", description="The measurement that decides")
     request: str = Field(default="", description="This call and a digest of its facts")
@@ -133,6 +136,8 @@ def render(part: Scaffold) -> str:
         return f"**{part.verdict}** {part.needs}{example}\n"
     blocks = [
         _head(part),
+        f"## Over depth\n\n```\n{part.picture}\n```\n\n{part.table}" if part.picture else "",
+        f"## Code\n\n```python\n{part.code}\n```" if part.code else "",
         _section("Findings", [_finding(f) for f in part.findings]),
         _section("Established facts", [_fact(f) for f in part.established]),
         _section("Frame: take each step, fill its field", [_step(i, s) for i, s in enumerate(part.frame, 1)]),

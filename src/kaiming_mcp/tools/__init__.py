@@ -5,11 +5,13 @@ from __future__ import annotations
 from mcp.server import MCPServer
 
 from kaiming_mcp.library import Library
-from kaiming_mcp.tools import critique, generative, principle
+from kaiming_mcp.tools import critique, generative, initialization, principle, trace
 from kaiming_mcp.tools.surface import without_titles
 
 EXAMPLES = {
     "critique_architecture": critique.EXAMPLE_CALL,
+    "trace_signal": trace.EXAMPLE_CALL,
+    "derive_initialization": initialization.EXAMPLE_CALL,
     "reframe_as_generative": generative.EXAMPLE_CALL,
     "read_principle": principle.EXAMPLE_CALL,
 }
@@ -19,6 +21,8 @@ EXAMPLES = {
 def register_tools(server: MCPServer, content: Library) -> None:
     """Register every tool and strip the title noise from its schema."""
     critique.register(server, content)
+    trace.register(server, content)
+    initialization.register(server, content)
     generative.register(server, content)
     principle.register(server, content)
     without_titles(server, EXAMPLES)
