@@ -28,6 +28,10 @@ def main() -> None:
             from kaiming_mcp.trial import run_tool
 
             sys.exit(run_tool(options.tool, options.argument))
+        case "probe":
+            from kaiming_mcp.probes import probe_source
+
+            sys.stdout.write(probe_source(options.name))
         case _:
             _serve_stdio()
 
@@ -56,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     trial = commands.add_parser("try", help="call a tool through a real client and print what a model would see")
     trial.add_argument("tool", help="such as critique_architecture")
     trial.add_argument("argument", nargs="*", help="key=value, or key=@file to read the value from a file")
+    probe = commands.add_parser("probe", help="print a script that measures a model in your own environment")
+    probe.add_argument("name", choices=["signal"], help="kaiming-mcp probe signal > signal_probe.py")
     return parser
 
 

@@ -6,6 +6,7 @@ import mcp_types as types
 from mcp.server import MCPServer
 
 from kaiming_mcp.library import Library
+from kaiming_mcp.probes import PROBES
 
 _FIELDS = (
     "astronomy",
@@ -28,6 +29,7 @@ def register_completions(server: MCPServer, content: Library) -> None:
         ("kaiming://principles/{id}", "id"): list(content.principles),
         ("kaiming://reasoning/{id}", "id"): list(content.reasoning),
         ("kaiming://sources/{key}", "key"): list(content.sources),
+        ("kaiming://probes/{name}", "name"): list(PROBES),
         ("bring_ai_to_science", "field"): list(_FIELDS),
     }
 

@@ -9,8 +9,9 @@ from mcp.server.mcpserver.resources import TextResource
 
 from kaiming_mcp.library import Library, Principle
 from kaiming_mcp.pages import index_page, principle_page, source_line, sources_page
+from kaiming_mcp.probes import PROBES, probe_source
 
-MARKDOWN = "text/markdown"
+MARKDOWN, PYTHON = "text/markdown", "text/x-python"
 
 
 def register_resources(server: MCPServer, content: Library) -> None:
@@ -46,17 +47,29 @@ def register_resources(server: MCPServer, content: Library) -> None:
         content.guides["layer-notation"],
         0.7,
     )
+    for name, description in PROBES.items():
+        uri = f"kaiming://probes/{name}"
+        _static(server, uri, f"probe-{name}", f"Probe: {name}", description, probe_source(name), 0.6, PYTHON)
     _templates(server, content)
 
 
-def _static(server: MCPServer, uri: str, name: str, title: str, description: str, text: str, priority: float) -> None:
+def _static(
+    server: MCPServer,
+    uri: str,
+    name: str,
+    title: str,
+    description: str,
+    text: str,
+    priority: float,
+    mime_type: str = MARKDOWN,
+) -> None:
     server.add_resource(
         TextResource(
             uri=uri,
             name=name,
             title=title,
             description=description,
-            mime_type=MARKDOWN,
+            mime_type=mime_type,
             annotations=types.Annotations(audience=["assistant", "user"], priority=priority),
             text=text,
         )
@@ -81,7 +94,14 @@ def _templates(server: MCPServer, content: Library) -> None:
             raise ResourceNotFoundError(f"No source {key!r}; kaiming://sources lists all keys")
         return source_line(key, content.sources[key]) + "\n"
 
-    _ = principle, reasoning, source  # registered by their decorators
+    @server.resource("kaiming://probes/{name}", name="probe", title="A probe", mime_type=PYTHON)
+    def probe(name: str) -> str:
+        """A script to run in your own environment, by name; it prints JSON to paste as `measurements`."""
+        if name not in PROBES:
+            raise ResourceNotFoundError(f"No probe {name!r}; known: {', '.join(PROBES)}")
+        return probe_source(name)
+
+    _ = principle, reasoning, source, probe  # registered by their decorators
 
 
 def _page(content: Library, shelf: dict[str, Principle], name: str) -> str:
