@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaiming_mcp.architecture.notation import read_notation
-from kaiming_mcp.signal import trunk
+from kaiming_mcp.signal import plain, trunk
 from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT
 from kaiming_mcp.signal.initialization_words import parse_initialization
 from kaiming_mcp.signal.trace import NotTracedError, Trace, trace
@@ -201,3 +201,26 @@ def test_any_stack_of_modelled_layers_gives_finite_logs(steps: list[str], times:
             assert not math.isnan(station.log_g)
             assert -1 <= station.state.mean <= 1
             assert 0 <= station.state.across <= 2 + 1e-9
+
+
+_PLAIN = st.sampled_from(
+    ["linear 32 32", "linear 32 32 nobias", "relu", "gelu", "tanh", "leaky_relu 0.2", "layernorm 32", "rmsnorm 32"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_PLAIN, min_size=1, max_size=6), st.integers(2, 12), st.sampled_from(["he", "pytorch", "std 0.3"]))
+def test_a_plain_run_is_followed_as_by_the_general_rules(steps: list[str], times: int, init: str) -> None:
+    text = f"linear 32 32 ; repeat {times} {{ {' ; '.join(steps)} ; linear 32 32 }} ; relu ; linear 32 8"
+    fast = _trace(text, init).stations
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "SHORTEST", 10**9)
+        general = _trace(text, init).stations
+    assert len(fast) == len(general)
+    for a, b in zip(fast, general, strict=True):
+        assert a.path == b.path
+        assert a.state.log_q == pytest.approx(b.state.log_q, rel=1e-9, abs=1e-9)
+        # The general path carries the law of a ReLU on a grid, whose mean square is 1/pi to 1e-8.
+        assert a.state.across == pytest.approx(b.state.across, rel=1e-7, abs=1e-12)
+        assert a.log_g == pytest.approx(b.log_g, rel=1e-9, abs=1e-9)
+        assert a.log_w == pytest.approx(b.log_w, rel=1e-9, abs=1e-9)

@@ -142,6 +142,11 @@ def _sine_distance(mean: float, variance: float, distance: float) -> float:
     return (near + math.cos(2 * mean) * far) / 2
 
 
+def relu_distance(distance: float) -> float:
+    """D / q of a ReLU's output for a centred pair with D / q = `distance` (Cho & Saul 2009, eq. 6)."""
+    return min(2 * _piecewise_linear_distance((0.0, 1.0), min(distance, 2.0)), 2.0)
+
+
 def _piecewise_linear_distance(slopes: tuple[float, float], distance: float) -> float:
     """D / v for left*min(x,0) + right*max(x,0), mean zero, by the arc-cosine kernel."""
     left, right = slopes

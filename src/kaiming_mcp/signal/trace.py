@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from kaiming_mcp.architecture.ir import (
     Activation,
@@ -27,10 +31,10 @@ from kaiming_mcp.architecture.ir import (
     layers,
 )
 from kaiming_mcp.architecture.shapes import Mismatch, fan_in
-from kaiming_mcp.signal import joins
+from kaiming_mcp.signal import joins, plain
 from kaiming_mcp.signal.branches import branch_factors
 from kaiming_mcp.signal.initialization import Initialization
-from kaiming_mcp.signal.rules import Passage, Setting, apply, is_modelled
+from kaiming_mcp.signal.rules import Setting, apply, is_modelled
 from kaiming_mcp.signal.rules.recurrent import ASSUMED_STEPS
 from kaiming_mcp.signal.state import (
     UNKNOWN_POSITIONS,
@@ -41,8 +45,9 @@ from kaiming_mcp.signal.state import (
     unchanged,
     white_noise,
 )
+from kaiming_mcp.signal.station import Station
 
-MOST_LAYERS = 20_000
+MOST_LAYERS = 40_000
 """Layers, copies counted, that are traced; beyond it the answer would take more than seconds."""
 MOST_NAMED = 5
 """Kinds of layer that a note lists by name."""
@@ -52,33 +57,6 @@ RECTIFIED = 0.2
 
 class NotTracedError(ValueError):
     """The signal cannot be followed through this network; the message says where and why."""
-
-
-@dataclass(slots=True)
-class Station:
-    """A place where the signal is read: the output of a weighted layer, or a residual sum.
-
-    `log_q` is ln E[x^2]; `across` the share of it that differs between two inputs; `log_g` ln of the
-    summed squared gradient per sample; `log_w` ln of the squared norm of one sample's weight gradient
-    (None where a station has no single weight matrix). `inside` is true within a residual branch or shortcut.
-    """
-
-    path: str
-    label: str
-    kind: str
-    inside: bool
-    state: State
-    log_g: float = -math.inf
-    log_w: float | None = None
-    passage: Passage | None = None
-
-    @property
-    def log_g_element(self) -> float | None:
-        """ln of the mean squared gradient of one element; None where the size is not known."""
-        shape = self.state.shape
-        if not shape.features or shape.count is None:
-            return None
-        return self.log_g - math.log(shape.features * shape.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +108,37 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
         NotTracedError: shapes do not connect, or the network is too large.
     """
     root = without_readout(network.root)
-    _check(root)
+    survey = _survey(root)
     run = _Run(Setting(init, batch), branch_factors(root, init))
     start = white_noise(network.input or _first_shape(root))
     try:
-        end, back = _forward(root, start, run, "")
+        with _uncollected():
+            end, back = _forward(root, start, run, "")
+            back(Cotangent(0.0, 0.0, flat_profile(end.shape)))
     except Mismatch as wrong:
         raise NotTracedError(f"the layers do not connect: {wrong}") from wrong
-    back(Cotangent(0.0, 0.0, flat_profile(end.shape)))
-    if start.profile is None and _has_padding(root):
+    if start.profile is None and survey.pads:
         run.note("zero padding: its loss at the border needs the input's size")
     if run.unknown:
         listed = ", ".join(f"{name} ({times:,})" for name, times in [*run.unknown.items()][:MOST_NAMED])
         more = f" and {len(run.unknown) - MOST_NAMED:,} more kinds" if len(run.unknown) > MOST_NAMED else ""
         run.note(f"not modelled, passed unchanged: {listed}{more}")
     head = len(run.stations) if run.pooled is None else run.pooled
-    return Trace(tuple(run.stations), run.setting, tuple(run.notes), _spread(root, run.stations), head)
+    return Trace(
+        tuple(run.stations), run.setting, tuple(run.notes), 0.0 if survey.normed else _spread(run.stations), head
+    )
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Without the collector of cycles: a trace only allocates, and scanning what it holds would cost more than it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def unmodelled(root: Node) -> dict[str, int]:
@@ -163,14 +156,30 @@ def _kind(layer: Layer) -> str:
     return str(name or type(layer.op).__name__)
 
 
-def _check(root: Node) -> None:
-    total = sum(times for _, times in layers(root))
+class _Survey(NamedTuple):
+    """One pass over all layers: whether any pads with zeros, whether any normalizes."""
+
+    pads: bool
+    normed: bool
+
+
+def _survey(root: Node) -> _Survey:
+    total, modelled, pads, normed = 0, False, False, False
+    for layer, times in layers(root):
+        op = layer.op
+        total += times
+        modelled = modelled or is_modelled(op)
+        if isinstance(op, Conv):
+            pads = pads or any(op.padding)
+        elif isinstance(op, Norm):
+            normed = True
     if total > MOST_LAYERS:
         raise NotTracedError(f"{total:,} layers; at most {MOST_LAYERS:,} are traced")
     if not total:
         raise NotTracedError("no layer was read")
-    if all(not is_modelled(layer.op) for layer, _ in layers(root)):
+    if not modelled:
         raise NotTracedError(f"no layer is modelled: {', '.join([*unmodelled(root)][:MOST_NAMED])}")
+    return _Survey(pads, normed)
 
 
 def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Backward]:
@@ -178,11 +187,11 @@ def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Ba
         case Layer():
             return _layer(node, state, run, index)
         case Sequence():
-            return _chain([(child, index) for child in node.children], state, run)
+            return _sequence(node.children, state, run, index)
         case Repeat():
             if node.identical and node.count > 1:
                 run.note("layers that start as copies of one are traced as independent; a trunk of copies grows faster")
-            return _chain([(node.body, f"{index}[{i + 1}]") for i in range(node.count)], state, run)
+            return _repeat(node, state, run, index)
         case Residual():
             return _residual(node, state, run, index)
         case Concat():
@@ -192,6 +201,35 @@ def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Ba
             return joins.concatenated(parts)
         case Product():
             return _product(node, state, run, index)
+
+
+def _repeat(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, Backward]:
+    body = node.body.children if isinstance(node.body, Sequence) else (node.body,)
+    copies = [f"{index}[{i + 1}]" for i in range(node.count)]
+    # The last copy takes the general path: what follows it may look at the law of its output.
+    steps = _plain(body, state, run, node.count) if len(body) * node.count >= plain.SHORTEST else None
+    if steps is None or node.count < 2:
+        return _chain([(node.body, copy) for copy in copies], state, run)
+    state, back = plain.follow(steps, copies[:-1], state, run.stations, run.depth > 0)
+    state, last = _forward(node.body, state, run, copies[-1])
+    return state, lambda c: back(last(c))
+
+
+def _sequence(children: tuple[Node, ...], state: State, run: _Run, index: str) -> tuple[State, Backward]:
+    steps = _plain(children[:-1], state, run, 1) if len(children) > plain.SHORTEST else None
+    if steps is None:
+        return _chain([(child, index) for child in children], state, run)
+    state, back = plain.follow(steps, [index], state, run.stations, run.depth > 0)
+    state, last = _forward(children[-1], state, run, index)
+    return state, lambda c: back(last(c))
+
+
+def _plain(nodes: tuple[Node, ...], state: State, run: _Run, times: int) -> list[plain.Step] | None:
+    """The steps of a run that the tight loop can follow from this state, or None."""
+    if state.shape.positions != () or state.density is not None or state.mean or run.factors:
+        return None
+    found = plain.steps(nodes, run.setting.init)
+    return found if found is not None and plain.connects(found, state.shape.features, times) else None
 
 
 def _chain(steps: list[tuple[Node, str]], state: State, run: _Run) -> tuple[State, Backward]:
@@ -317,13 +355,7 @@ def _first_shape(root: Node) -> Shape:
     return Shape(None, None)
 
 
-def _has_padding(root: Node) -> bool:
-    return any(isinstance(layer.op, Conv) and any(layer.op.padding) for layer, _ in layers(root))
-
-
-def _spread(root: Node, stations: list[Station]) -> float:
+def _spread(stations: list[Station]) -> float:
     """ln q of a ReLU stack with He weights has variance about 5 * sum(1/width) between seeds."""
-    if any(isinstance(layer.op, Norm) for layer, _ in layers(root)):
-        return 0.0
     widths = [s.state.shape.features for s in stations[:-1] if s.kind == "layer"]
     return math.sqrt(5 * sum(1 / w for w in widths if w))
