@@ -40,7 +40,7 @@ NORMS: dict[str, tuple[Layer, ...]] = {
 
 
 class Place(NamedTuple):
-    """One place of a row: predicted q, ln of the gradient relative to the output and ln of the weight gradient's norm."""
+    """One place of a row: predicted q, ln of the gradient relative to the output, ln of the weight gradient's norm."""
 
     name: str
     q: float

@@ -11,7 +11,7 @@ from kaiming_mcp.architecture.ir import Activation, Dropout, Shape
 from kaiming_mcp.signal import trunk
 from kaiming_mcp.signal.moments import Moments, moments, pair_distance, pair_slope
 from kaiming_mcp.signal.rules.attention import participation
-from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, log_of, log_sum, scaled_by
+from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, log_of, log_sum, scaled_by, unchanged
 
 Slope = Callable[[float], float]
 
@@ -22,6 +22,8 @@ SOFTMAX = ("softmax", "log_softmax", "softmin")
 
 def activation(op: Activation, state: State) -> tuple[State, Backward]:
     """E[phi], E[phi^2] and pairs under the Gaussian of that mean and variance; backward E[phi'^2]."""
+    if op.name == "relu" and state.density is not None and state.density.start >= 0:
+        return state, unchanged  # nothing is negative
     spread = max(1 - state.mean * state.mean, 1e-12)
     log_v = state.log_q + math.log(spread)
     center = state.mean / math.sqrt(spread)
