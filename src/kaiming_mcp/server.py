@@ -31,6 +31,7 @@ through this very network at initialization), and returns: verdict, three number
 with tests, facts with their basis, and a frame of steps. Fill in every step of the frame and cite fact \
 ids; keep assumed apart from read and computed. Quotations carry a grade; quote only those.
 
+trace_signal gives the numbers by depth (and a simulation), derive_initialization a gain with what it holds. \
 Facts are recomputed in milliseconds: to compare two designs, edit `read_as` (the network in layer \
 notation) and send it again. Principles are resources (kaiming://principles) and, for clients that do \
 not read resources, the tool read_principle."""

@@ -65,7 +65,7 @@ async def test_tools_are_listed_flat_typed_described_and_small(client: Client) -
         for word in ("$ref", "$defs", "anyOf", "oneOf", "null", '"title"'):
             assert word not in json.dumps(schema)
         for name, prop in schema["properties"].items():
-            assert prop["type"] in {"string", "integer"}, name
+            assert prop["type"] in {"string", "integer", "boolean"}, name
             assert prop["description"], name
         assert tool.title
         assert tool.description
@@ -166,17 +166,23 @@ async def test_every_resource_is_listed_one_by_one_and_can_be_read(client: Clien
     assert sum(u.startswith("kaiming://principles/") for u in uris) == 5
     assert sum(u.startswith("kaiming://reasoning/") for u in uris) == 3
     for resource in resources:
-        assert resource.mime_type == "text/markdown"
+        script = str(resource.uri).startswith("kaiming://probes/")
+        assert resource.mime_type == ("text/x-python" if script else "text/markdown")
         assert resource.description
         (part,) = (await client.read_resource(resource.uri)).contents
         assert isinstance(part, types.TextResourceContents)
-        assert part.text.startswith("#")
+        assert part.text.startswith('"""' if script else "#")
 
 
 @in_both_eras
 async def test_templates_are_completed_and_read(client: Client) -> None:
     templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
-    assert templates == {"kaiming://principles/{id}", "kaiming://reasoning/{id}", "kaiming://sources/{key}"}
+    assert templates == {
+        "kaiming://principles/{id}",
+        "kaiming://reasoning/{id}",
+        "kaiming://sources/{key}",
+        "kaiming://probes/{name}",
+    }
     ref = types.ResourceTemplateReference(type="ref/resource", uri="kaiming://principles/{id}")
     found = await client.complete(ref, {"name": "id", "value": "res"})
     assert found.completion.values == ["residual-learning"]
