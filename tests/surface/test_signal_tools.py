@@ -63,7 +63,7 @@ async def test_a_cancelled_simulation_ends_its_thread(monkeypatch: pytest.Monkey
 
     def endless(*_: Any, stopped: Any, **__: Any) -> None:
         running.set()
-        for _ in range(6_000):
+        for _attempt in range(6_000):
             if stopped():
                 ended.set()
                 raise StoppedError

@@ -60,7 +60,13 @@ def pair_distance(name: str, parameter: float | None, mean: float, log_variance:
     """ln D for a pair with covariance v (1 - distance), 0 <= distance <= 2; -inf when D is 0."""
     if distance <= 0 or math.isinf(log_variance):
         return -math.inf
-    log_variance = max(-LOG_SCALE_LIMIT, min(LOG_SCALE_LIMIT, log_variance))
+    if abs(log_variance) > LOG_SCALE_LIMIT:
+        # There phi is a power law: D grows as E[phi^2] does.
+        edge = math.copysign(LOG_SCALE_LIMIT, log_variance)
+        grown = (
+            moments(name, parameter, mean, log_variance).log_second - moments(name, parameter, mean, edge).log_second
+        )
+        return pair_distance(name, parameter, mean, edge, distance) + grown
     if distance < _NEAR:
         slope = _moments(name, parameter, mean, log_variance).log_slope
         return math.log(distance) + log_variance + slope

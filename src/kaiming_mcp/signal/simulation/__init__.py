@@ -46,7 +46,7 @@ __all__ = ["NotSimulatedError", "Simulated", "StoppedError", "simulate"]
 
 SECONDS = 5.0
 MEMORY = 400_000_000
-"""Bytes of activations that one run may hold."""
+"""Bytes of activations and weights that one run may hold."""
 LARGEST_WORK = 3e10
 """Multiplications of one run, forward and backward: about three seconds of one core."""
 MOST_RUNS, BATCH = 16, 16
@@ -84,14 +84,16 @@ def simulate(
     """
     root = without_readout(network.root)
     shape = _known_shape(network, root)
-    work, values = _cost(root, shape)
-    batch = max(1, min(BATCH, int(LARGEST_WORK / max(work, 1)), int(MEMORY / (8 * max(values, 1)))))
-    if work > LARGEST_WORK or values * 8 > MEMORY:
+    work, values, weights = _cost(root, shape)
+    room = MEMORY / 8 - weights
+    if work > LARGEST_WORK or values > room:
+        held = (values + weights) * 8 / 1e6
         raise NotSimulatedError(
-            f"one input takes {work / 1e9:.3g} billion multiplications and {values * 8 / 1e6:.3g} MB; at most "
+            f"one input takes {work / 1e9:.3g} billion multiplications and {held:.3g} MB; at most "
             f"{LARGEST_WORK / 1e9:.0f} billion and {MEMORY / 1e6:.0f} MB are simulated. "
             "Give a smaller input or fewer blocks"
         )
+    batch = max(1, min(BATCH, int(LARGEST_WORK / max(work, 1)), int(room / max(values, 1))))
     begun, found = time.monotonic(), list[tuple[Array, Array]]()
 
     def check() -> None:
@@ -121,7 +123,7 @@ def simulate(
         len(found),
         batch,
         time.monotonic() - begun,
-        int(values * 8 * batch),
+        int(8 * (values * batch + weights)),
     )
 
 
@@ -158,10 +160,10 @@ def _known_shape(network: Network, root: Node) -> Shape:
     return shape
 
 
-def _cost(root: Node, shape: Shape) -> tuple[float, float]:
-    """(multiplications forward and backward, numbers held) for one input, by the shapes of a trace."""
+def _cost(root: Node, shape: Shape) -> tuple[float, float, float]:
+    """(multiplications forward and backward, numbers held) for one input, and weights, by the shapes of a trace."""
     stations = trace(Network("cost", root, shape), PYTORCH_DEFAULT, 2).stations
-    work, values = 0.0, 0.0
+    work, values, weights = 0.0, 0.0, 0.0
     ops = _ops(root)
     for station in stations:
         size = (station.state.shape.features or 1) * (station.state.shape.count or 1)
@@ -171,14 +173,18 @@ def _cost(root: Node, shape: Shape) -> tuple[float, float]:
             match op:
                 case Linear():
                     work += 3.0 * size * op.in_features
+                    weights += op.in_features * op.out_features
                 case Conv():
-                    work += 3.0 * size * math.prod(op.kernel) * op.in_channels / op.groups
+                    taps = math.prod(op.kernel) * op.in_channels / op.groups
+                    work += 3.0 * size * taps
                     values += size
+                    weights += op.out_channels * taps
                 case _:
                     tokens = station.state.shape.count or 1
                     work += 3.0 * size * (4 * op.features + 2 * tokens)
                     values += 4.0 * tokens * tokens * max(op.heads, 1) + 6.0 * size
-    return work, values
+                    weights += 4.0 * op.features**2
+    return work, values, weights
 
 
 def _ops(node: Node) -> Iterator[Linear | Conv | Attention]:
