@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaiming_mcp.signal.activations import find, names
-from kaiming_mcp.signal.moments import moments, pair_distance
+from kaiming_mcp.signal.moments import moments, pair_distance, pair_slope
 
 # E[phi], E[phi^2], E[phi'^2] for a standard normal input, to the digits printed.
 TABLE: dict[str, tuple[float | None, float, float, float]] = {
@@ -101,3 +101,53 @@ def test_the_half_square_distance_never_exceeds_twice_the_second_moment(name: st
     second = moments(name, None, 0.0, log_v).log_second
     for distance in (0.1, 1.0, 2.0):
         assert pair_distance(name, None, 0.0, log_v, distance) <= second + math.log(2) + 1e-6
+
+
+# timm 1.0.31, models/nfnet.py, _nonlin_gamma: sampled by its authors.
+TIMM_GAMMA = {
+    "relu": 1.7139588594436646,
+    "gelu": 1.7015043497085571,
+    "silu": 1.7881293296813965,
+    "tanh": 1.5939117670059204,
+    "elu": 1.2716004848480225,
+    "selu": 1.0008515119552612,
+    "sigmoid": 4.803835391998291,
+    "softplus": 1.9203323125839233,
+    "softsign": 2.338853120803833,
+    "leaky_relu": 1.70590341091156,
+    "logsigmoid": 1.9193484783172607,
+    "relu6": 1.7131484746932983,
+}
+
+
+@pytest.mark.parametrize("name", TIMM_GAMMA)
+def test_timms_constants_are_one_over_the_standard_deviation(name: str) -> None:
+    m = moments(name, None, 0.0, 0.0)
+    second = math.exp(m.log_second)
+    assert TIMM_GAMMA[name] == pytest.approx(1 / math.sqrt(second - m.mean**2), rel=0.005)
+    if abs(m.mean) > 0.1:
+        # One over the root mean square, which a gain is, is another number.
+        assert TIMM_GAMMA[name] > 1.02 / math.sqrt(second)
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu", "relu", "selu", "hardtanh", "silu"])
+@pytest.mark.parametrize(("mean", "log_variance", "distance"), [(0.0, 0.0, 0.3), (0.5, 1.0, 0.7), (-1.0, -1.0, 1.2)])
+def test_products_of_slopes_agree_with_monte_carlo(
+    name: str, mean: float, log_variance: float, distance: float
+) -> None:
+    act = find(name)
+    assert act is not None
+    draw, sigma = np.random.default_rng(9), math.exp(log_variance / 2)
+    u = draw.normal(size=1_000_000)
+    w = (1 - distance) * u + math.sqrt(1 - (1 - distance) ** 2) * draw.normal(size=1_000_000)
+    a, b = act.dphi(sigma * (mean + u)), act.dphi(sigma * (mean + w))
+    measured = float((a * b).mean() / (a * a).mean())
+    assert pair_slope(name, None, mean, log_variance, distance) == pytest.approx(measured, abs=5e-3)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "gelu"])
+def test_a_pair_keeps_its_share_where_a_float_would_overflow(name: str) -> None:
+    """phi is a power law at an extreme scale, so D / E[phi^2] no longer moves."""
+    for far, near in ((900.0, 300.0), (-900.0, -300.0)):
+        shares = [pair_distance(name, None, 0.0, v, 0.4) - moments(name, None, 0.0, v).log_second for v in (far, near)]
+        assert shares[0] == pytest.approx(shares[1], abs=1e-6)
