@@ -32,7 +32,8 @@ def branch_factors(root: Node, init: Initialization) -> dict[int, float]:
     if not init.branch:
         return {}
     residuals = [(node, times) for node, times in walk(root) if isinstance(node, Residual)]
-    count = max(1, sum(times for _, times in residuals))
+    # A sum of two embeddings is no residual branch.
+    count = max(1, sum(times for node, times in residuals if any(_last_weighted(node.branch))))
     factors: dict[int, float] = {}
     for node, _ in residuals:
         ends = list(_last_weighted(node.branch))

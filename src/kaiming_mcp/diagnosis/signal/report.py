@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kaiming_mcp.architecture.ir import Conv, Linear, Node, Norm, Reading, layers
+from kaiming_mcp.architecture.ir import Conv, Dropout, Linear, Node, Norm, Reading, Recurrent, layers
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.facts import Given, assumed_facts, read_facts, signal_facts, unit
@@ -15,14 +15,18 @@ from kaiming_mcp.diagnosis.relevance import quote_of
 from kaiming_mcp.diagnosis.signal.picture import places, spark_lines, table
 from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import FormField, Scaffold, Step, number, power
-from kaiming_mcp.signal.initialization import variances
+from kaiming_mcp.signal.initialization import Initialization, variances
+from kaiming_mcp.signal.rules import Passage
 from kaiming_mcp.signal.scales import Scales, scales
 from kaiming_mcp.signal.simulation import Simulated
-from kaiming_mcp.signal.trace import Trace
+from kaiming_mcp.signal.trace import Trace, trace
 
 NAME = "trace_signal"
+NORMED_TRUNK = math.log(1e4)
+"""Change of the gradient over a trunk with norms in its branches, up to which no rate is behind it."""
 FORM = [
     FormField(name="first_break", holds="the place where a quantity leaves its scale, with the fact that shows it"),
+    FormField(name="reality", holds="what a real batch will move, which way, and the measurement that shows it"),
     FormField(name="change", holds="the one edit of `read_as` to trace next, and the number you predict for it"),
 ]
 
@@ -39,14 +43,14 @@ def report(
     subject: Subject, reading: Reading, given: Given, library: Library, beside: Beside | None, said: str
 ) -> Scaffold:
     """The scaffold of a trace; `said` is why no simulation was made where one was asked for."""
-    trace, here = subject.trace, subject.course
-    assert trace is not None and here is not None, "the tool refuses what cannot be traced"  # noqa: PT018 - one condition
+    found, here = subject.trace, subject.course
+    assert found is not None and here is not None, "the tool refuses what cannot be traced"  # noqa: PT018 - one condition
     read_facts(subject, reading)
     assumed_facts(subject, given)
     signal_facts(subject, here)
     _scale_facts(subject)
     _weight_facts(subject)
-    _time_facts(subject, trace)
+    _time_facts(subject, found)
     if beside is not None:
         _simulation_facts(subject, beside)
     principle = library.principles["activation-aware-initialization"]
@@ -59,7 +63,7 @@ def report(
             f"E[x²] last/first: {power(here.log_forward)}",
             f"share that differs between inputs at the last place: {power(math.log(max(here.across, 1e-300)))}",
         ],
-        first_change=_next(here),
+        first_change=_next(subject, here),
         established=subject.facts.items,
         frame=[
             Step(
@@ -70,6 +74,13 @@ def report(
                 field="first_break",
             ),
             Step(
+                way="Mathematical reality",
+                prompt="The input here is white noise and the cotangent random. Your data has a mean and neighbours alike, "
+                "your loss a direction: which column will a real batch move, and which way?",
+                cites=[f.id for f in subject.facts.items if f.unit == "share"],
+                field="reality",
+            ),
+            Step(
                 way="Change one thing",
                 prompt="Edit `read_as` in one place (a gain, a norm, a skip, a scale), predict the new first/last ratio, "
                 "and trace it again.",
@@ -78,7 +89,7 @@ def report(
             ),
         ],
         answer_form=FORM,
-        limits=_limits(trace, said),
+        limits=_limits(subject, found, said),
         quotes=[quote_of(library, principle, "signal variance layers gradient depth")],
         picture=spark_lines(subject.stations),
         table=table(subject.stations),
@@ -93,6 +104,9 @@ def _verdict(subject: Subject, here: Course) -> str:
     text = f"{forward[0].upper()}{forward[1:]}, {backward}, over {here.depth} {_kind(subject)}."
     if here.log_free is not None and abs(here.log_backward) > math.log(10) and here.healthy:
         text += " Relative to the signal the gradient is steady: the norms make the scale of each layer irrelevant."
+    worst = _passages(subject)[:1]
+    if worst and abs(worst[0].log_ratio) > math.log(10):
+        text += f" Over {worst[0].steps} steps the gradient at the first is x{power(worst[0].log_ratio)} of that at the last."
     if here.across < COLLAPSED:
         text += " The output barely depends on the input."
     return text
@@ -110,9 +124,14 @@ def _course(what: str, log_change: float, end: str, start: str) -> str:
     return f"{what} {verb} {way} (x{power(log_change)} {end}/{start})"
 
 
-def _next(here: Course) -> str:
+def _next(subject: Subject, here: Course) -> str:
     if here.healthy:
         return "None is called for by these numbers; measure them on a real batch before changing anything."
+    if subject.normed and structure.has_skip(subject.network.root) and abs(here.log_backward) < NORMED_TRUNK:
+        return (
+            "None is called for: a normed residual trunk grows by what its branches add, a power of depth and not a rate, "
+            "and its gradient falls likewise. critique_architecture looks at the structure."
+        )
     direction = (
         "both directions"
         if abs(here.log_forward) > 2.3 and abs(here.log_backward) > 2.3
@@ -183,8 +202,15 @@ def _weight_facts(subject: Subject) -> None:
     )
 
 
-def _time_facts(subject: Subject, trace: Trace) -> None:
-    for station in [s for s in trace.stations if s.passage is not None][:2]:
+def _passages(subject: Subject) -> list[Passage]:
+    """Of the recurrent layers, the one that changes most first."""
+    assert subject.trace is not None
+    found = [s.passage for s in subject.trace.stations if s.passage is not None and s.passage.steps > 1]
+    return sorted(found, key=lambda p: -abs(p.log_ratio))
+
+
+def _time_facts(subject: Subject, found: Trace) -> None:
+    for station in [s for s in found.stations if s.passage is not None][:2]:
         p = station.passage
         if p is None or p.steps < 2:
             continue
@@ -197,6 +223,25 @@ def _time_facts(subject: Subject, trace: Trace) -> None:
             "gradient over time",
             "shared weights, coherent sum",
         )
+    opened = _opened(subject)
+    if opened is not None:
+        subject.facts.add(
+            f"the same with forget bias 1 and an orthogonal recurrent matrix (Keras' default): {power(opened.log_ratio)} "
+            f"(x{power(opened.log_per_step)} per step)",
+            "computed",
+            math.exp(max(opened.log_ratio, -600)),
+            "gradient over time",
+            "shared weights, coherent sum",
+        )
+
+
+def _opened(subject: Subject) -> Passage | None:
+    """The passage of the first LSTM under Keras' default, where it is not the one that was traced."""
+    lstm = any(isinstance(la.op, Recurrent) and la.op.kind == "lstm" for la, _ in layers(subject.network.root))
+    if not lstm or subject.init.scheme == "keras":
+        return None
+    stations = trace(subject.network, Initialization("keras"), subject.batch).stations
+    return next((s.passage for s in stations if s.passage is not None and s.passage.steps > 1), None)
 
 
 def _simulation_facts(subject: Subject, beside: Beside) -> None:
@@ -224,14 +269,16 @@ def _simulation_facts(subject: Subject, beside: Beside) -> None:
     )
 
 
-def _limits(trace: Trace, said: str) -> list[str]:
+def _limits(subject: Subject, found: Trace, said: str) -> list[str]:
     lines = [
         "Theory of infinite width at initialization, white input, random cotangent, train mode: no loss, no data, no "
         "training step. It does not show dead units after training, precision, or what a real batch has in common."
     ]
+    if structure.count(subject.network.root, Dropout):
+        lines.append("The table's share that differs includes dropout's masks; the third number above leaves them out.")
     if said:
         lines.append(f"Not simulated: {said}.")
-    return lines + [f"Left out: {note}." for note in trace.left_out]
+    return lines + [f"Left out: {note}." for note in found.left_out]
 
 
 def _short(text: str) -> str:
