@@ -91,7 +91,10 @@ def forward(node: Node, x: Tensor, run: Run) -> Tensor:
                 x = forward(child, x, run)
             return x
         case Repeat():
+            drawn = torch.random.get_rng_state()
             for _ in range(node.count):
+                if node.identical:
+                    torch.random.set_rng_state(drawn)
                 x = forward(node.body, x, run)
             return x
         case Residual():

@@ -57,6 +57,15 @@ def _gated(layers: int) -> str:
     )
 
 
+def _encoder(layers: int, pre: bool) -> str:
+    attention, mlp = "attention 256 heads 4 packed", "linear 256 1024 ; relu ; linear 1024 256"
+    if pre:
+        body = f"residual {{ layernorm ; {attention} }} ; residual {{ layernorm ; {mlp} }}"
+    else:
+        body = f"residual {{ {attention} }} ; layernorm ; residual {{ {mlp} }} ; layernorm"
+    return f"input tokens 32x256 ; repeat {layers} identical {{ {body} }}"
+
+
 def _decoder(layers: int, attention: str) -> str:
     return (
         f"input tokens 32 ; embedding 1000 256 ; repeat {layers} {{ residual {{ layernorm ; {attention} }} ; "
@@ -158,6 +167,15 @@ ROWS = (
         "softmax in the middle",
         "input 256 ; linear 256 256 ; softmax ; linear 256 256 ; tanh ; linear 256 256",
         "he",
+        64,
+    ),
+    Row("copies of one pre-norm encoder layer, 24", _encoder(24, True), "pytorch", 4),
+    Row("copies of one post-norm encoder layer, 12", _encoder(12, False), "pytorch", 4),
+    Row("copies of one post-norm encoder layer, 24", _encoder(24, False), "pytorch", 4),
+    Row(
+        "copies of one residual layer, 30",
+        "input 256 ; repeat 30 identical { residual { layernorm ; linear 256 256 ; relu ; linear 256 256 } }",
+        "pytorch",
         64,
     ),
 )

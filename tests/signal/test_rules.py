@@ -168,6 +168,26 @@ def test_gates_at_rest_are_one_half_and_a_forget_bias_opens_them() -> None:
     assert cells.gru(drive, 100).jacobian.a == pytest.approx(0.5)
 
 
+def test_layers_that_start_as_copies_add_up_coherently() -> None:
+    body = "residual { layernorm 64 ; linear 64 64 ; relu ; linear 64 64 }"
+    own, copied = (_trace(f"repeat 20 {word} {{ {body} }}", "pytorch") for word in ("", "identical"))
+    assert _q(copied, 1) == pytest.approx(_q(own, 1))
+    assert _q(copied) > 2 * _q(own)
+    assert _ratio(copied) > 2 * _ratio(own)
+    assert [s.path for s in copied.stations] == [s.path for s in own.stations]
+
+
+def test_copies_without_a_common_draw_of_weight_are_as_independent() -> None:
+    """A branch at scale zero adds nothing, and one copy is one layer."""
+    for text in (
+        "repeat 9 {} {{ residual scale 0 {{ layernorm 64 ; linear 64 64 }} }}",
+        "repeat 1 {} {{ linear 64 64 }}",
+    ):
+        own, copied = (_trace(f"linear 64 64 ; {text.format(word)} ; linear 64 64") for word in ("", "identical"))
+        assert [s.state.log_q for s in copied.stations] == pytest.approx([s.state.log_q for s in own.stations])
+        assert _ratio(copied) == pytest.approx(_ratio(own))
+
+
 # What is not modelled, and joins.
 
 

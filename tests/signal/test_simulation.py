@@ -26,6 +26,7 @@ NETWORKS = [
     ("input 64 ; product { linear 64 64 ; silu } { linear 64 64 } ; linear 64 64", "lecun"),
     ("input 16x8x8 ; conv 16 16 k3 ; concat { identity } { conv 16 16 k3 ; relu } ; upsample 2 ; conv 32 16 k3", "he"),
     ("input 256 ; repeat 6 { linear 256 256 nobias ; relu ; dropout 0.2 }", "orthogonal gain sqrt(2)"),
+    ("input 128 ; repeat 12 identical { residual { layernorm ; linear 128 128 ; relu ; linear 128 128 } }", "pytorch"),
     ("input 64 ; repeat 8 { residual { relu ; linear 64 64 ; relu ; linear 64 64 } }", "gpt2"),
 ]
 
@@ -58,7 +59,7 @@ def test_the_backward_pass_is_the_derivative_of_the_forward_pass(text: str, init
 
     def at(shift: float) -> tuple[np.ndarray, object]:
         factors = branch_factors(network.root, scheme)
-        run = Run(scheme, factors, np.random.default_rng(7), lambda: None)
+        run = Run(scheme, factors, np.random.default_rng(7), lambda: None, np.random.default_rng(8))
         return forward(network.root, x + shift * direction, run)
 
     step = 1e-6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -31,7 +31,7 @@ from kaiming_mcp.architecture.ir import (
     layers,
 )
 from kaiming_mcp.architecture.shapes import Mismatch, fan_in
-from kaiming_mcp.signal import joins, plain
+from kaiming_mcp.signal import copies, joins, plain
 from kaiming_mcp.signal.branches import branch_factors
 from kaiming_mcp.signal.initialization import Initialization
 from kaiming_mcp.signal.rules import Setting, apply, is_modelled
@@ -189,9 +189,11 @@ def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Ba
         case Sequence():
             return _sequence(node.children, state, run, index)
         case Repeat():
-            if node.identical and node.count > 1:
-                run.note("layers that start as copies of one are traced as independent; a trunk of copies grows faster")
-            return _repeat(node, state, run, index)
+            return (
+                _copies(node, state, run, index)
+                if node.identical and node.count > 1
+                else _repeat(node, state, run, index)
+            )
         case Residual():
             return _residual(node, state, run, index)
         case Concat():
@@ -205,14 +207,49 @@ def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Ba
 
 def _repeat(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, Backward]:
     body = node.body.children if isinstance(node.body, Sequence) else (node.body,)
-    copies = [f"{index}[{i + 1}]" for i in range(node.count)]
+    names = [f"{index}[{i + 1}]" for i in range(node.count)]
     # The last copy takes the general path: what follows it may look at the law of its output.
     steps = _plain(body, state, run, node.count) if len(body) * node.count >= plain.SHORTEST else None
     if steps is None or node.count < 2:
-        return _chain([(node.body, copy) for copy in copies], state, run)
-    state, back = plain.follow(steps, copies[:-1], state, run.stations, run.depth > 0)
-    state, last = _forward(node.body, state, run, copies[-1])
+        return _chain([(node.body, name) for name in names], state, run)
+    state, back = plain.follow(steps, names[:-1], state, run.stations, run.depth > 0)
+    state, last = _forward(node.body, state, run, names[-1])
     return state, lambda c: back(last(c))
+
+
+def _copies(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, Backward]:
+    found = copies.units(node.body)
+    if (
+        found is None
+        or len(found) * node.count > copies.MOST_STEPS
+        or state.density is not None
+        or abs(state.mean) > 1e-6
+    ):
+        run.note("layers that start as copies of one are traced as independent; a trunk of copies grows faster")
+        return _repeat(node, state, run, index)
+    aside = replace(run, stations=[], notes={}, unknown={})
+
+    def enter(residual: Residual, entered: State, copy: int) -> tuple[State, Backward]:
+        run.depth += 1
+        after, back = _forward(residual.branch, entered, run, f"{index}[{copy + 1}]")
+        run.depth -= 1
+        _expect_same(entered.shape, after.shape)
+        return after, back
+
+    def look(branch: Node, entered: State) -> tuple[State, Backward]:
+        return _forward(branch, entered, aside, "")
+
+    def keep(residual: Residual, summed: State, copy: int) -> Callable[[float], None]:
+        name = f"{residual.path}{index}[{copy + 1}]"
+        station = Station(name, "residual sum", "sum", run.depth > 0, summed)
+        run.stations.append(station)
+
+        def told(log_g: float) -> None:
+            station.log_g = log_g
+
+        return told
+
+    return copies.follow(found, node.count, state, enter, look, keep)
 
 
 def _sequence(children: tuple[Node, ...], state: State, run: _Run, index: str) -> tuple[State, Backward]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kaiming_mcp.architecture.ir import Norm, Reading, layers
-from kaiming_mcp.diagnosis.network import structure
-from kaiming_mcp.diagnosis.network.subject import Course, Subject
+from kaiming_mcp.architecture.ir import Norm, Reading, Repeat, layers, walk
+from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
 from kaiming_mcp.scaffold import number, power
 from kaiming_mcp.signal.trace import Station
 
@@ -104,6 +104,18 @@ def signal_facts(subject: Subject, here: Course) -> None:
         "share",
         "D_x / q",
     )
+    if any(isinstance(node, Repeat) and node.identical for node, _ in walk(subject.network.root)):
+        apart = course_of(variants.with_own_weights(subject.network), subject.init, subject.batch)
+        if apart is not None:
+            subject.facts.add(
+                "the layers start as copies of one, so their branches add up coherently; with a draw of its own for each "
+                f"layer E[x²] last/first would be {power(apart.log_forward)} and the gradient first/last "
+                f"{power(apart.log_backward)}",
+                "computed",
+                math.exp(min(apart.log_backward, 600)),
+                "copies",
+                "nn.TransformerEncoder deep-copies its layer",
+            )
     if (subject.trace and subject.trace.log_q_spread**2 > 0.05 and not here.healthy) or _wide_spread(subject):
         spread = math.exp(subject.trace.log_q_spread) if subject.trace else 1.0
         subject.facts.add(

@@ -51,6 +51,15 @@ def without_dropout(network: Network) -> Network:
     return replace(network, root=transform(network.root, change))
 
 
+def with_own_weights(network: Network) -> Network:
+    """Layers that start as copies of one, each with a draw of its own."""
+
+    def change(node: Node) -> Node:
+        return replace(node, identical=False) if isinstance(node, Repeat) else node
+
+    return replace(network, root=transform(network.root, change))
+
+
 def with_branch_scale(network: Network, scale: float) -> Network:
     """Every residual branch multiplied by `scale`."""
 

@@ -130,7 +130,7 @@ def simulate(
 def _one(
     root: Node, shape: Shape, init: Initialization, batch: int, draw: np.random.Generator, check: Callable[[], None]
 ) -> tuple[Array, Array]:
-    run = Run(init, branch_factors(root, init), draw, check)
+    run = Run(init, branch_factors(root, init), draw, check, draw.spawn(1)[0])
     first = next(iter(layers(root)))[0].op
     size = (batch, *(shape.positions or ()))
     x = draw.normal(size=size) if isinstance(first, Embedding) else draw.normal(size=(*size, shape.features or 1))

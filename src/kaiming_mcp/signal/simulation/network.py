@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +43,7 @@ def forward(node: Node, x: Array, run: Run) -> tuple[Array, Back]:
         case Sequence():
             return _chain(node.children, x, run)
         case Repeat():
-            return _chain((node.body,) * node.count, x, run)
+            return _chain((node.body,) * node.count, x, run, run.draw.bit_generator.state if node.identical else None)
         case Residual():
             branch, back = forward(node.branch, x, run)
             skip, skip_back = (x, None) if node.shortcut is None else forward(node.shortcut, x, run)
@@ -80,9 +82,12 @@ def _added(parts: list[Array]) -> Array:
     return total
 
 
-def _chain(nodes: tuple[Node, ...], x: Array, run: Run) -> tuple[Array, Back]:
+def _chain(nodes: tuple[Node, ...], x: Array, run: Run, drawn: Mapping[str, Any] | None = None) -> tuple[Array, Back]:
+    """One after another; `drawn` is the state of the draws that every copy starts from, where they are alike."""
     backs = list[Back]()
     for node in nodes:
+        if drawn is not None:
+            run.draw.bit_generator.state = drawn
         x, back = forward(node, x, run)
         backs.append(back)
 
@@ -113,7 +118,7 @@ def _layer(node: Layer, x: Array, run: Run) -> tuple[Array, Back]:
         case Pool():
             return pool(op, x)
         case Dropout():
-            mask = (run.draw.random(x.shape) >= op.p) / max(1 - op.p, 1e-9)
+            mask = (run.masks.random(x.shape) >= op.p) / max(1 - op.p, 1e-9)
             return x * mask, lambda d: d * mask
         case Upsample():
             return upsample(op, x)

@@ -30,6 +30,7 @@ class Run:
     factors: dict[int, float]
     draw: np.random.Generator
     check: Callable[[], None]
+    masks: np.random.Generator
     outputs: list[Array] = field(default_factory=list[Array])
     gradients: dict[int, Array] = field(default_factory=dict[int, Array])
 
