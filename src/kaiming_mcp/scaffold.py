@@ -18,6 +18,8 @@ Basis = Literal["computed", "read", "assumed", "measured", "stated"]
 Severity = Literal["high", "medium", "low", "note"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "note")
 LONGEST_REQUEST = 1500
+FURTHEST = 1_000_000
+"""The largest exponent of ten that is written out."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -119,14 +121,23 @@ def number(x: float) -> str:
     return f"{x:.2e}" if abs(x) < 1e-3 or abs(x) >= 1e5 else f"{x:.3g}"
 
 
+def bounded(log_x: float) -> float:
+    """exp of a logarithm, kept inside what a float can hold."""
+    return math.exp(min(max(log_x, -600.0), 600.0)) if log_x > -math.inf else 0.0
+
+
 def power(log_x: float) -> str:
     """A positive number given by its natural logarithm, also where a float would overflow."""
+    if math.isnan(log_x):
+        return "undefined (0/0)"
     if math.isinf(log_x):
         return "0" if log_x < 0 else "infinity"
     if abs(log_x) < 600:
         return number(math.exp(log_x))
-    exponent = math.floor(log_x / math.log(10))
-    return f"{math.exp(log_x - exponent * math.log(10)):.1f}e{exponent:+d}"
+    tens = log_x / math.log(10)
+    if abs(tens) > FURTHEST:
+        return f"above 1e+{FURTHEST}" if tens > 0 else f"below 1e-{FURTHEST}"
+    return f"{10 ** (tens % 1):.1f}e{math.floor(tens):+d}"
 
 
 def render(part: Scaffold) -> str:

@@ -19,8 +19,11 @@ from kaiming_mcp.architecture.ir import (
     Upsample,
 )
 
+LONGEST_AXIS = 1_000_000_000
+"""A network that enlarges its input without end is followed to this many positions of an axis."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(eq=False)
 class Mismatch(Exception):
     """An operation that cannot take what reaches it: something between the two is hidden."""
 
@@ -59,13 +62,15 @@ def output_shape(op: Op, shape: Shape) -> Shape:
             positions = shape.positions
             return Shape(
                 shape.features,
-                None if positions is None else tuple(max(1, round(n * op.factor)) for n in positions),
+                None
+                if positions is None
+                else tuple(min(max(1, round(n * op.factor)), LONGEST_AXIS) for n in positions),
             )
         case Embedding():
             # Token ids are not features: the input's own width says nothing here.
             return Shape(op.features, shape.positions or None)
         case Activation(name="glu"):
-            return Shape(None if shape.features is None else shape.features // 2, shape.positions)
+            return Shape(None if shape.features is None else max(1, shape.features // 2), shape.positions)
         case Attention():
             _expect(op.features, shape.features)
             return Shape(op.features, shape.positions)
@@ -110,7 +115,8 @@ def _conv_positions(op: Conv, positions: tuple[int, ...] | None) -> tuple[int, .
     if op.transposed:
         extra = op.output_padding or (0,) * len(op.kernel)
         return tuple(
-            max(1, (n - 1) * s - 2 * p + d * (k - 1) + e + 1) for (n, k, s, p, d), e in zip(axes, extra, strict=True)
+            min(max(1, (n - 1) * s - 2 * p + d * (k - 1) + e + 1), LONGEST_AXIS)
+            for (n, k, s, p, d), e in zip(axes, extra, strict=True)
         )
     return tuple(max(1, (n + 2 * p - d * (k - 1) - 1) // s + 1) for n, k, s, p, d in axes)
 

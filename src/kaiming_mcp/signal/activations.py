@@ -19,7 +19,8 @@ Function = Callable[[Array], Array]
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 LEAKY_DEFAULT = 0.01
-RRELU_BOUNDS = (1 / 8, 1 / 3)
+RRELU_SLOPE = math.sqrt(((1 / 8) ** 2 + 1 / 8 * 1 / 3 + (1 / 3) ** 2) / 3)
+"""Root mean square of a slope drawn from U(1/8, 1/3), PyTorch's bounds: what second moments see in training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,7 @@ def _fixed(*items: Nonlinearity) -> dict[str, Nonlinearity]:
 _PARAMETRIC: dict[str, tuple[float, Callable[[float], Nonlinearity]]] = {
     "leaky_relu": (LEAKY_DEFAULT, lambda a: piecewise_linear("leaky_relu", a)),
     "prelu": (0.25, lambda a: piecewise_linear("prelu", a)),
-    # The expected slope of the random one; its spread adds (1/3 - 1/8)^2/12 to E[slope^2].
-    "rrelu": (sum(RRELU_BOUNDS) / 2, lambda a: piecewise_linear("rrelu", a)),
+    "rrelu": (RRELU_SLOPE, lambda a: piecewise_linear("rrelu", a)),
     "elu": (1.0, lambda a: _elu("elu", a)),
     "celu": (1.0, lambda a: _elu("celu", a, width=a)),
 }
@@ -191,6 +191,8 @@ SATURATING = frozenset({"tanh", "sigmoid", "softsign", "hardtanh", "hardsigmoid"
 @lru_cache(maxsize=512)
 def find(name: str, parameter: float | None = None) -> Nonlinearity | None:
     """The nonlinearity of that name, or None when it is not modelled (softmax, glu, a custom one)."""
+    if name == "celu" and parameter == 0:
+        return None
     if name in _PARAMETRIC:
         default, make = _PARAMETRIC[name]
         return make(default if parameter is None or not math.isfinite(parameter) else parameter)

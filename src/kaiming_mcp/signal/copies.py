@@ -23,6 +23,8 @@ from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile
 
 MOST_STEPS = 64
 """Residual sums of one run of copies that are followed pair by pair: the cost grows with their square."""
+MOST_PAIRS = 8192
+"""Of all runs of copies in one network together."""
 
 Enter = Callable[[Residual, State, int], tuple[State, Backward]]
 """Follow a branch of a copy, with its stations."""

@@ -121,11 +121,13 @@ def _pair_slope(name: str, parameter: float | None, mean: float, log_variance: f
         apart = math.acos(max(-1.0, min(1.0, 1 - distance))) / math.pi
         return 1 - apart * (right - left) ** 2 / (left**2 + right**2) if left or right else 1.0
     slope = math.exp(_moments(name, parameter, mean, log_variance).log_slope)
+    if slope == 0:
+        return 1.0
     series = None if name == "sin" else _expansion(name, parameter, mean, log_variance)
     if series is not None:
         return series.slope_product(distance) / slope
     sigma = math.exp(0.5 * log_variance)
-    return quadrature.pair_slope(act, mean * sigma, sigma, distance) / slope if slope > 0 else 1.0
+    return quadrature.pair_slope(act, mean * sigma, sigma, distance) / slope
 
 
 @lru_cache(maxsize=64)

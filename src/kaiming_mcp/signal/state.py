@@ -18,14 +18,11 @@ import numpy as np
 
 from kaiming_mcp.architecture.ir import Shape
 from kaiming_mcp.signal.activations import Array
+from kaiming_mcp.signal.padding import LONGEST_PROFILE, Profile
 from kaiming_mcp.signal.trunk import Density
 
-# A longer axis loses less to its border than the 5 % that the trace is held to.
-LONGEST_PROFILE = 2048
 UNKNOWN_POSITIONS = 1024
 """Taken for the number of positions where the input size is not given: 1/S is then negligible."""
-
-Profile = tuple[Array, ...]
 
 
 class State(NamedTuple):

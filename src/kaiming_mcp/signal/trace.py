@@ -47,7 +47,7 @@ from kaiming_mcp.signal.state import (
 )
 from kaiming_mcp.signal.station import Station
 
-MOST_LAYERS = 40_000
+MOST_LAYERS = 20_000
 """Layers, copies counted, that are traced; beyond it the answer would take more than seconds."""
 MOST_NAMED = 5
 """Kinds of layer that a note lists by name."""
@@ -91,6 +91,7 @@ class _Run:
     notes: dict[str, None] = field(default_factory=dict[str, None])
     unknown: dict[str, int] = field(default_factory=dict[str, int])
     depth: int = 0
+    pairs: int = 0
     pooled: int | None = None
 
     def note(self, text: str) -> None:
@@ -109,7 +110,7 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
     """
     root = without_readout(network.root)
     survey = _survey(root)
-    run = _Run(Setting(init, batch), branch_factors(root, init))
+    run = _Run(Setting(init, batch, survey.recurrent), branch_factors(root, init))
     start = white_noise(network.input or _first_shape(root))
     try:
         with _uncollected():
@@ -157,14 +158,15 @@ def _kind(layer: Layer) -> str:
 
 
 class _Survey(NamedTuple):
-    """One pass over all layers: whether any pads with zeros, whether any normalizes."""
+    """One pass over all layers: whether any pads with zeros, whether any normalizes, how many are recurrent."""
 
     pads: bool
     normed: bool
+    recurrent: int
 
 
 def _survey(root: Node) -> _Survey:
-    total, modelled, pads, normed = 0, False, False, False
+    total, modelled, pads, normed, recurrent = 0, False, False, False, 0
     for layer, times in layers(root):
         op = layer.op
         total += times
@@ -173,13 +175,15 @@ def _survey(root: Node) -> _Survey:
             pads = pads or any(op.padding)
         elif isinstance(op, Norm):
             normed = True
+        elif isinstance(op, Recurrent):
+            recurrent += times
     if total > MOST_LAYERS:
         raise NotTracedError(f"{total:,} layers; at most {MOST_LAYERS:,} are traced")
     if not total:
         raise NotTracedError("no layer was read")
     if not modelled:
         raise NotTracedError(f"no layer is modelled: {', '.join([*unmodelled(root)][:MOST_NAMED])}")
-    return _Survey(pads, normed)
+    return _Survey(pads, normed, recurrent)
 
 
 def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Backward]:
@@ -189,11 +193,8 @@ def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Ba
         case Sequence():
             return _sequence(node.children, state, run, index)
         case Repeat():
-            return (
-                _copies(node, state, run, index)
-                if node.identical and node.count > 1
-                else _repeat(node, state, run, index)
-            )
+            together = _copies if node.identical and node.count > 1 else _repeat
+            return together(node, state, run, index)
         case Residual():
             return _residual(node, state, run, index)
         case Concat():
@@ -219,12 +220,11 @@ def _repeat(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, B
 
 def _copies(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, Backward]:
     found = copies.units(node.body)
-    if (
-        found is None
-        or len(found) * node.count > copies.MOST_STEPS
-        or state.density is not None
-        or abs(state.mean) > 1e-6
-    ):
+    steps = len(found or ()) * node.count
+    if steps <= copies.MOST_STEPS:
+        run.pairs += steps * steps
+    beyond = steps > copies.MOST_STEPS or run.pairs > copies.MOST_PAIRS
+    if found is None or beyond or state.density is not None or abs(state.mean) > 1e-6:
         run.note("layers that start as copies of one are traced as independent; a trunk of copies grows faster")
         return _repeat(node, state, run, index)
     aside = replace(run, stations=[], notes={}, unknown={})

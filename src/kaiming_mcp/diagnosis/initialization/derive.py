@@ -28,7 +28,7 @@ from kaiming_mcp.diagnosis.network.subject import BROKEN, Course, course_of
 from kaiming_mcp.diagnosis.principles import INIT, RESIDUAL
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import FormField, Scaffold, Step, number, power
+from kaiming_mcp.scaffold import FormField, Scaffold, Step, bounded, number, power
 from kaiming_mcp.signal.initialization import Initialization, framework_fans, truncated_variance, variances
 from kaiming_mcp.signal.moments import Moments, moments
 from kaiming_mcp.signal.scales import Scales, scales, slope_at
@@ -230,7 +230,7 @@ def _depth_fact(
         f"{what}{norm} of this width: derived E[x²] last/first {power(then.log_forward)}, gradient first/last "
         f"{power(then.log_backward)}; {default.describe()} {power(before.log_forward)} and {power(before.log_backward)}{floor}",
         "computed",
-        math.exp(max(min(then.log_backward, 600), -600)),
+        bounded(then.log_backward),
         "gradient",
         "trace of both",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kaiming_mcp.architecture.ir import Norm, Reading, Repeat, layers, walk
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
-from kaiming_mcp.scaffold import number, power
+from kaiming_mcp.scaffold import bounded, number, power
 from kaiming_mcp.signal.trace import Station
 
 
@@ -83,7 +83,7 @@ def signal_facts(subject: Subject, here: Course) -> None:
         + ", ".join(f"{power(stations[i].state.log_q)} at {_place(i, stations)}" for i in places)
         + f"; x{power(rate)} per {step}, last/first {power(here.log_forward)}",
         "computed",
-        math.exp(min(here.log_forward, 600)),
+        bounded(here.log_forward),
         "second moment",
         f"mean field, {subject.init.describe()}",
     )
@@ -93,7 +93,7 @@ def signal_facts(subject: Subject, here: Course) -> None:
         + ", ".join(f"{power(stations[i].log_g - stations[-1].log_g)} at {_place(i, stations)}" for i in places)
         + f"; first/last {power(here.log_backward)}, x{power(back)} per {step} towards the input",
         "computed",
-        math.exp(min(here.log_backward, 600)),
+        bounded(here.log_backward),
         "gradient",
         f"mean field, {subject.init.describe()}, random cotangent",
     )
@@ -112,7 +112,7 @@ def signal_facts(subject: Subject, here: Course) -> None:
                 f"layer E[x²] last/first would be {power(apart.log_forward)} and the gradient first/last "
                 f"{power(apart.log_backward)}",
                 "computed",
-                math.exp(min(apart.log_backward, 600)),
+                bounded(apart.log_backward),
                 "copies",
                 "nn.TransformerEncoder deep-copies its layer",
             )

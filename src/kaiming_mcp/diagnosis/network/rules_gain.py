@@ -11,8 +11,8 @@ from kaiming_mcp.diagnosis.network.rules_activation import UNSTABLE
 from kaiming_mcp.diagnosis.network.subject import Course, Subject
 from kaiming_mcp.diagnosis.network.traced import effect, gain_candidates, severity, signal_evidence
 from kaiming_mcp.diagnosis.principles import INIT
-from kaiming_mcp.scaffold import power
-from kaiming_mcp.signal.activations import SATURATING
+from kaiming_mcp.scaffold import bounded, power
+from kaiming_mcp.signal.activations import SATURATING, find
 from kaiming_mcp.signal.initialization import Initialization, variances
 from kaiming_mcp.signal.moments import moments
 
@@ -24,6 +24,8 @@ def gain(subject: Subject, here: Course) -> Draft | None:
     """An initialization whose gain does not fit a piecewise-linear or mild nonlinearity."""
     act = subject.activation
     if act is None or subject.normed or here.healthy or subject.wishes.fixed_init:
+        return None
+    if find(act.name, act.parameter) is None:
         return None
     if act.name in SATURATING | UNSTABLE or structure.has_skip(subject.network.root):
         return None
@@ -37,7 +39,7 @@ def gain(subject: Subject, here: Course) -> Draft | None:
         f"{act.name} keeps {kept:.4g} of the second moment and {subject.init.describe()} has fan_in Var[w] = "
         f"{_typical_gain(subject):.3g}: x{power(rate)} per layer, where {1 / kept:.4g} would hold it at 1",
         "computed",
-        math.exp(rate),
+        bounded(rate),
         "per layer",
         "He et al. 2015, eq. 10 and 14",
     )
@@ -56,10 +58,10 @@ def gain(subject: Subject, here: Course) -> Draft | None:
 
 
 def _typical_gain(subject: Subject) -> float:
-    """fan_in Var[w] of the median weighted layer."""
+    """fan_in Var[w] of the median weighted layer; 0 where attention and recurrent layers hold all weights."""
     ops = [layer.op for layer, _ in layers(subject.network.root) if isinstance(layer.op, Linear | Conv)]
     gains = sorted(variances(subject.init, op)[0] for op in ops)
-    return gains[len(gains) // 2]
+    return gains[len(gains) // 2] if gains else 0.0
 
 
 def _call(init: Initialization) -> str:

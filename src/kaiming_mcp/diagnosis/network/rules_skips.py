@@ -26,9 +26,10 @@ def _deep_plain(subject: Subject) -> Draft | None:
         "layers",
         "He et al. 2016 (ResNet), Table 2",
     )
-    skips = course_of(variants.with_skips(subject.network), subject.init, subject.batch)
     if subject.wishes.no_skip:
         return None
+    followed = subject.course is not None
+    skips = course_of(variants.with_skips(subject.network), subject.init, subject.batch) if followed else None
     predicted = (
         f"gradient first/last {power(skips.log_backward)} with pre-normalised skips round pairs." if skips else ""
     )

@@ -88,6 +88,11 @@ def examine(network: Network, init: Initialization, batch: int, wishes: Wishes) 
     return subject
 
 
+def _log_ratio(end: float, start: float) -> float:
+    """ln(end / start) from logarithms; a signal that is zero at both ends counts as lost."""
+    return -math.inf if end == -math.inf else end - start
+
+
 def course_of(network: Network, init: Initialization, batch: int) -> Course | None:
     """Summary of a network's main path, or None where it cannot be followed.
 
@@ -102,8 +107,8 @@ def course_of(network: Network, init: Initialization, batch: int) -> Course | No
         return None
     if len(stations) < 2:
         return None
-    forward = stations[-1].state.log_q - stations[0].state.log_q
-    backward = stations[0].log_g - stations[-1].log_g
+    forward = _log_ratio(stations[-1].state.log_q, stations[0].state.log_q)
+    backward = _log_ratio(stations[0].log_g, stations[-1].log_g)
     plain = structure.has_norm(network.root) and not structure.has_skip(network.root)
-    free = backward - forward if plain else None
+    free = backward - forward if plain and math.isfinite(backward - forward) else None
     return Course(len(stations), forward, backward, quiet[-1].state.across, free)

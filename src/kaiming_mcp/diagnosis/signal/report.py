@@ -14,7 +14,7 @@ from kaiming_mcp.diagnosis.network.subject import Course, Subject
 from kaiming_mcp.diagnosis.relevance import quote_of
 from kaiming_mcp.diagnosis.signal.picture import places, spark_lines, table
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import FormField, Scaffold, Step, number, power
+from kaiming_mcp.scaffold import FormField, Scaffold, Step, bounded, number, power
 from kaiming_mcp.signal.initialization import Initialization, variances
 from kaiming_mcp.signal.rules import Passage
 from kaiming_mcp.signal.scales import Scales, scales
@@ -196,7 +196,7 @@ def _weight_facts(subject: Subject) -> None:
         f"norm of the weight gradient, first over last weighted layer: {power(ratio)} (flat norms do not prove a healthy "
         "gradient: the input's scale multiplies it)",
         "computed",
-        math.exp(min(max(ratio, -600), 600)),
+        bounded(ratio),
         "weight gradient",
         "‖dW‖² = G fan_in q, with what positions share",
     )
@@ -219,7 +219,7 @@ def _time_facts(subject: Subject, found: Trace) -> None:
             f"`{station.label or station.path}` over {p.steps} steps: squared gradient at the first step over the last "
             f"{power(p.log_ratio)} (x{power(p.log_per_step)} per step{spread})",
             "computed",
-            math.exp(max(p.log_ratio, -600)),
+            bounded(p.log_ratio),
             "gradient over time",
             "shared weights, coherent sum",
         )
@@ -229,7 +229,7 @@ def _time_facts(subject: Subject, found: Trace) -> None:
             f"the same with forget bias 1 and an orthogonal recurrent matrix (Keras' default): {power(opened.log_ratio)} "
             f"(x{power(opened.log_per_step)} per step)",
             "computed",
-            math.exp(max(opened.log_ratio, -600)),
+            bounded(opened.log_ratio),
             "gradient over time",
             "shared weights, coherent sum",
         )

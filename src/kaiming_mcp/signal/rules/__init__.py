@@ -28,10 +28,14 @@ from kaiming_mcp.signal.state import Backward, State, flat_profile, log_of, scal
 
 
 class Setting(NamedTuple):
-    """What a printout hides: initialization and the size of a batch."""
+    """What a printout hides: initialization and the size of a batch.
+
+    `recurrent` is the number of recurrent layers, which share a limit of work.
+    """
 
     init: Initialization
     batch: int
+    recurrent: int = 1
 
 
 class Passed(NamedTuple):
@@ -88,7 +92,7 @@ def _reshaping(op: Op, state: State, shape: Shape, setting: Setting) -> Passed:
         case Attention():
             return Passed(*attention.attention(op, state, shape, setting.init))
         case Recurrent():
-            return Passed(*recurrent.recurrent(op, state, shape, setting.init))
+            return Passed(*recurrent.recurrent(op, state, shape, setting.init, setting.recurrent))
         case Pool():
             return Passed(*pooling.pool(op, state, shape))
         case Embedding():

@@ -19,10 +19,12 @@ from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, l
 
 LARGEST_SCORE = 40.0
 """Variance of a score beyond which softmax is one-hot whatever T is."""
+SMALL_SCORE = 1e-3
+"""Variance of a score below which its square does not count."""
 ASSUMED_HEAD = 64
-MOST_COUNTS = 256
+MOST_COUNTS = 64
 """Numbers of visible tokens that are followed one by one under a causal mask."""
-_NODES = np.linspace(-8.0, 8.0, 161)
+_NODES = np.linspace(-7.0, 7.0, 71)
 _MASSES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
 
@@ -80,6 +82,8 @@ def participation(variance: float, tokens: int) -> float:
     """
     if tokens in (0, 1, -1):
         return 1.0
+    if variance < SMALL_SCORE and tokens > 0:
+        return (1 + variance * (1 - 1 / tokens)) / tokens
     return _participation(float(f"{min(max(variance, 0.0), LARGEST_SCORE):.3g}"), tokens)
 
 
@@ -95,7 +99,7 @@ def _participation(variance: float, tokens: int) -> float:
         counts, weights = np.sqrt(edges[:-1] * (edges[1:] - 1)), np.diff(edges) / last
     sigma = math.sqrt(variance)
     x = sigma * _NODES
-    log_t = np.linspace(-math.log(last) - sigma * 9 - 6, 6 + sigma * 9, 700)
+    log_t = np.linspace(-math.log(last) - sigma * 9 - 6, 6 + sigma * 9, 240)
     decay = np.exp(-np.exp(np.minimum(log_t[:, None] + x, 50)))
     once = decay @ _MASSES
     twice = (decay * np.exp(2 * (log_t[:, None] + x))) @ _MASSES

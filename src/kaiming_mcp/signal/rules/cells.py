@@ -90,7 +90,7 @@ def lstm(drive: Drive, steps: int) -> Cell:
         fresh = _gate(_TANH, 0.0, v, apart)
         memory = tuple(f * p + i * g for f, p, i, g in zip(forget.pairs, memory, gate.pairs, fresh.pairs, strict=True))
         c = forget.second * c + gate.second * fresh.second
-        shown = _gate(_TANH, 0.0, c, tuple(1 - p / c for p in memory))
+        shown = _gate(_TANH, 0.0, c, tuple(1 - p / max(c, 1e-300) for p in memory))
         h, pairs = gate.second * shown.second, _product(gate.pairs, shown.pairs)
         steps -= 1
         if steps <= 0 or abs(h - before) <= SETTLED * h:
