@@ -13,7 +13,8 @@ from kaiming_mcp.architecture.ir import Layer, Network, Recurrent, Shape
 from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT
 from kaiming_mcp.signal.initialization_words import parse_initialization
-from kaiming_mcp.signal.trace import Station, trace
+from kaiming_mcp.signal.station import Station
+from kaiming_mcp.signal.trace import trace
 
 MEASURED = json.loads((Path(__file__).parents[1] / "data" / "measured.json").read_text(encoding="utf-8"))
 ROWS, SEQUENCES = MEASURED["rows"], MEASURED["sequences"]

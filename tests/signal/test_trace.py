@@ -14,7 +14,8 @@ from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.signal import plain, trunk
 from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT
 from kaiming_mcp.signal.initialization_words import parse_initialization
-from kaiming_mcp.signal.trace import NotTracedError, Trace, trace
+from kaiming_mcp.signal.survey import NotTracedError
+from kaiming_mcp.signal.trace import Trace, trace
 
 
 def _trace(text: str, init: str = "he", batch: int = 128) -> Trace:

@@ -7,19 +7,16 @@ import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from kaiming_mcp.architecture.ir import (
     Activation,
     Attention,
     Concat,
     Conv,
-    Embedding,
     Layer,
     Linear,
     Network,
     Node,
-    Norm,
     Opaque,
     Pool,
     Product,
@@ -28,7 +25,6 @@ from kaiming_mcp.architecture.ir import (
     Residual,
     Sequence,
     Shape,
-    layers,
 )
 from kaiming_mcp.architecture.shapes import Mismatch, fan_in
 from kaiming_mcp.signal import copies, joins, plain
@@ -46,17 +42,10 @@ from kaiming_mcp.signal.state import (
     white_noise,
 )
 from kaiming_mcp.signal.station import Station
+from kaiming_mcp.signal.survey import MOST_NAMED, NotTracedError, first_shape, kind_of, survey, without_readout
 
-MOST_LAYERS = 20_000
-"""Layers, copies counted, that are traced; beyond it the answer would take more than seconds."""
-MOST_NAMED = 5
-"""Kinds of layer that a note lists by name."""
 RECTIFIED = 0.2
 """Mean over root mean square, above which the input of a nonlinearity is no centred Gaussian."""
-
-
-class NotTracedError(ValueError):
-    """The signal cannot be followed through this network; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +98,16 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
         NotTracedError: shapes do not connect, or the network is too large.
     """
     root = without_readout(network.root)
-    survey = _survey(root)
-    run = _Run(Setting(init, batch, survey.recurrent), branch_factors(root, init))
-    start = white_noise(network.input or _first_shape(root))
+    seen = survey(root)
+    run = _Run(Setting(init, batch, seen.recurrent), branch_factors(root, init))
+    start = white_noise(network.input or first_shape(root))
     try:
         with _uncollected():
             end, back = _forward(root, start, run, "")
             back(Cotangent(0.0, 0.0, flat_profile(end.shape)))
     except Mismatch as wrong:
         raise NotTracedError(f"the layers do not connect: {wrong}") from wrong
-    if start.profile is None and survey.pads:
+    if start.profile is None and seen.pads:
         run.note("zero padding: its loss at the border needs the input's size")
     if run.unknown:
         listed = ", ".join(f"{name} ({times:,})" for name, times in [*run.unknown.items()][:MOST_NAMED])
@@ -126,7 +115,7 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
         run.note(f"not modelled, passed unchanged: {listed}{more}")
     head = len(run.stations) if run.pooled is None else run.pooled
     return Trace(
-        tuple(run.stations), run.setting, tuple(run.notes), 0.0 if survey.normed else _spread(run.stations), head
+        tuple(run.stations), run.setting, tuple(run.notes), 0.0 if seen.normed else _spread(run.stations), head
     )
 
 
@@ -140,50 +129,6 @@ def _uncollected() -> Generator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def unmodelled(root: Node) -> dict[str, int]:
-    """Kinds of layer without a rule, with their number, copies counted."""
-    found: dict[str, int] = {}
-    for layer, times in layers(without_readout(root)):
-        if not is_modelled(layer.op):
-            name = _kind(layer)
-            found[name] = found.get(name, 0) + times
-    return found
-
-
-def _kind(layer: Layer) -> str:
-    name = getattr(layer.op, "name", None) or getattr(layer.op, "kind", None)
-    return str(name or type(layer.op).__name__)
-
-
-class _Survey(NamedTuple):
-    """One pass over all layers: whether any pads with zeros, whether any normalizes, how many are recurrent."""
-
-    pads: bool
-    normed: bool
-    recurrent: int
-
-
-def _survey(root: Node) -> _Survey:
-    total, modelled, pads, normed, recurrent = 0, False, False, False, 0
-    for layer, times in layers(root):
-        op = layer.op
-        total += times
-        modelled = modelled or is_modelled(op)
-        if isinstance(op, Conv):
-            pads = pads or any(op.padding)
-        elif isinstance(op, Norm):
-            normed = True
-        elif isinstance(op, Recurrent):
-            recurrent += times
-    if total > MOST_LAYERS:
-        raise NotTracedError(f"{total:,} layers; at most {MOST_LAYERS:,} are traced")
-    if not total:
-        raise NotTracedError("no layer was read")
-    if not modelled:
-        raise NotTracedError(f"no layer is modelled: {', '.join([*unmodelled(root)][:MOST_NAMED])}")
-    return _Survey(pads, normed, recurrent)
 
 
 def _forward(node: Node, state: State, run: _Run, index: str) -> tuple[State, Backward]:
@@ -288,7 +233,7 @@ def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Bac
     op = node.op
     _remark(op, state, run)
     if isinstance(op, Opaque | Activation) and not is_modelled(op):
-        run.unknown[_kind(node)] = run.unknown.get(_kind(node), 0) + 1
+        run.unknown[kind_of(node)] = run.unknown.get(kind_of(node), 0) + 1
     try:
         after, back, passage = apply(op, state, run.setting, run.factors.get(id(node), 1.0))
     except Mismatch as wrong:
@@ -361,35 +306,6 @@ def _product(node: Product, state: State, run: _Run, index: str) -> tuple[State,
 def _expect_same(skip: Shape, branch: Shape) -> None:
     if skip.features and branch.features and skip.features != branch.features:
         raise Mismatch(skip.features, branch.features)
-
-
-def without_readout(root: Node) -> Node:
-    """The network up to its logits: a last softmax changes nothing that is measured here."""
-    if isinstance(root, Sequence) and root.children:
-        last = root.children[-1]
-        if isinstance(last, Layer) and isinstance(last.op, Activation) and "softm" in last.op.name:
-            return replace(root, children=root.children[:-1])
-        inner = without_readout(last) if isinstance(last, Sequence) else last
-        return root if inner is last else replace(root, children=(*root.children[:-1], inner))
-    return root
-
-
-def _first_shape(root: Node) -> Shape:
-    for layer, _ in layers(root):
-        match layer.op:
-            case Linear():
-                return Shape(layer.op.in_features)
-            case Conv():
-                return Shape(layer.op.in_channels, None)
-            case Embedding():
-                return Shape(None, None)
-            case Attention():
-                return Shape(layer.op.features, None)
-            case Recurrent():
-                return Shape(layer.op.in_features, None)
-            case _:
-                continue
-    return Shape(None, None)
 
 
 def _spread(stations: list[Station]) -> float:

@@ -13,7 +13,8 @@ from pydantic import Field
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Activation, Conv, Linear, layers
 from kaiming_mcp.architecture.notation import read_notation
-from kaiming_mcp.diagnosis.initialization.derive import NAME, Question, derive
+from kaiming_mcp.diagnosis.initialization.derive import NAME, derive
+from kaiming_mcp.diagnosis.initialization.question import Question
 from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import Scaffold, request_line
 from kaiming_mcp.signal.activations import find, names

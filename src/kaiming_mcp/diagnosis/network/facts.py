@@ -9,7 +9,7 @@ from kaiming_mcp.architecture.ir import Norm, Reading, Repeat, layers, walk
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
 from kaiming_mcp.scaffold import bounded, number, power
-from kaiming_mcp.signal.trace import Station
+from kaiming_mcp.signal.station import Station
 
 
 @dataclass(frozen=True, slots=True)

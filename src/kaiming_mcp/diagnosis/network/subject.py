@@ -11,7 +11,9 @@ from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.signal.initialization import Initialization
-from kaiming_mcp.signal.trace import NotTracedError, Station, Trace, trace
+from kaiming_mcp.signal.station import Station
+from kaiming_mcp.signal.survey import NotTracedError
+from kaiming_mcp.signal.trace import Trace, trace
 
 ASSUMED_BATCH = 128
 BROKEN = math.log(10)

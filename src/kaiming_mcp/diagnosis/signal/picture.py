@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kaiming_mcp.scaffold import number, power
-from kaiming_mcp.signal.trace import Station
+from kaiming_mcp.signal.station import Station
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDEST = 48

@@ -40,7 +40,8 @@ from kaiming_mcp.signal.branches import branch_factors
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization
 from kaiming_mcp.signal.simulation.network import forward
 from kaiming_mcp.signal.simulation.run import NotSimulatedError, Run, StoppedError
-from kaiming_mcp.signal.trace import trace, without_readout
+from kaiming_mcp.signal.survey import without_readout
+from kaiming_mcp.signal.trace import trace
 
 __all__ = ["NotSimulatedError", "Simulated", "StoppedError", "simulate"]
 
