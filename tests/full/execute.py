@@ -31,6 +31,7 @@ from kaiming_mcp.architecture.ir import (
     Repeat,
     Reshape,
     Residual,
+    Scale,
     Sequence,
     Upsample,
 )
@@ -138,6 +139,8 @@ def _layer(node: Layer, x: Tensor, run: Run) -> Tensor:
             return functional.dropout(x, op.p)
         case Reshape():
             return x.flatten(1) if op.kind == "flatten" else x
+        case Scale():
+            return op.factor * x
         case Upsample():
             mode = ("linear", "bilinear", "trilinear")[x.ndim - 3] if op.linear else "nearest"
             return _last(functional.interpolate(_first(x), scale_factor=op.factor, mode=mode))

@@ -349,3 +349,10 @@ def test_any_image_network_gives_products_below_their_second_moment_and_no_nan(s
 def test_white_noise_has_nothing_in_common() -> None:
     state = white_noise(Shape(3, (4, 4)))
     assert (state.log_q, state.mean, state.across, state.within, state.apart) == (0.0, 0.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 1e-6, 0.0])
+def test_a_learnable_scale_in_a_branch_is_the_scale_of_the_branch(factor: float) -> None:
+    inside = _trace(f"repeat 6 {{ residual {{ layernorm ; linear 32 32 ; tanh ; multiply {factor} learnable 32 }} }}")
+    outside = _trace(f"repeat 6 {{ residual scale {factor} {{ layernorm ; linear 32 32 ; tanh }} }}")
+    assert (_q(inside), _ratio(inside)) == pytest.approx((_q(outside), _ratio(outside)), rel=1e-9)

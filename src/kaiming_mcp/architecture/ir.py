@@ -99,6 +99,14 @@ class Upsample:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """y = factor * x: layer scale, ReZero's zero, the sqrt(width) behind an embedding; `learnable` numbers of it."""
+
+    factor: float
+    learnable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Embedding:
     """A table of `count` vectors of `features` numbers."""
 
@@ -162,7 +170,19 @@ class Opaque:
 
 
 Op = (
-    Linear | Conv | Activation | Norm | Pool | Dropout | Reshape | Upsample | Embedding | Attention | Recurrent | Opaque
+    Linear
+    | Conv
+    | Activation
+    | Norm
+    | Pool
+    | Dropout
+    | Reshape
+    | Upsample
+    | Scale
+    | Embedding
+    | Attention
+    | Recurrent
+    | Opaque
 )
 
 
@@ -269,8 +289,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another network that the text allows as well: what would have to hold for it."""
+
+    condition: str
+    root: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
-    """One model as read."""
+    """One model as read.
+
+    `initialization` and `loss` are what the text itself says of them, in the words of the tool's argument and as
+    the class of the loss; `stated` is the number of parameters that the text gives as its own total.
+    """
 
     name: str
     root: Node
@@ -279,6 +311,10 @@ class Network:
     differences: tuple[Difference, ...] = ()
     modules: int = 0
     """Modules in the text, containers included; run-length rows counted in full."""
+    initialization: str = ""
+    loss: str = ""
+    stated: int | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from kaiming_mcp.architecture.ir import (
     Pool,
     Recurrent,
     Reshape,
+    Scale,
     Upsample,
 )
 
@@ -366,6 +367,11 @@ TABLE: tuple[Word, ...] = (
         "upsample 2",
         lambda a: Upsample(a.real("f", 2, least=0), a.switch("linear", False)),
         spatial=True,
+    ),
+    _word(
+        "multiply F [learnable N]",
+        "multiply 1e-4 learnable 384",
+        lambda a: Scale(a.real("f", 1), a.count("learnable")),
     ),
     _word("embedding N D", "embedding 50257 768", lambda a: Embedding(a.count("n"), a.count("d"))),
     _word(

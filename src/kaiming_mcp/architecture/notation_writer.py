@@ -22,6 +22,7 @@ from kaiming_mcp.architecture.ir import (
     Repeat,
     Reshape,
     Residual,
+    Scale,
     Sequence,
     Shape,
     Upsample,
@@ -137,6 +138,8 @@ def _word(op: Op) -> str:
             return op.kind
         case Upsample():
             return f"upsample {op.factor!r}" + _switch(op.linear, "linear")
+        case Scale():
+            return f"multiply {op.factor!r}" + (f" learnable {op.learnable}" if op.learnable else "")
         case Embedding():
             return f"embedding {op.count} {op.features}"
         case Attention():

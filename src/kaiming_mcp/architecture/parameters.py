@@ -18,6 +18,7 @@ from kaiming_mcp.architecture.ir import (
     Pool,
     Recurrent,
     Reshape,
+    Scale,
     Upsample,
     layers,
 )
@@ -33,7 +34,7 @@ def parameter_count(op: Op) -> int | None:
             return weights + op.out_channels * op.bias
         case Norm():
             return op.features * op.affine * (1 + op.bias)
-        case Activation():
+        case Activation() | Scale():
             return op.learnable
         case Embedding():
             return op.count * op.features

@@ -16,6 +16,7 @@ from kaiming_mcp.architecture.ir import (
     Opaque,
     Pool,
     Recurrent,
+    Scale,
     Shape,
     Upsample,
 )
@@ -75,6 +76,12 @@ def _apply(op: Op, state: State, setting: Setting) -> Passed:
             return Passed(*norms.norm(op, state, setting.batch))
         case Dropout():
             return Passed(*pointwise.dropout(op, state))
+        case Scale():
+            log_square = 2 * log_of(abs(op.factor))
+            scaled = state.scaled(log_square)
+            return Passed(
+                scaled if op.factor >= 0 else scaled._replace(mean=-state.mean, density=None), scaled_by(log_square)
+            )
         case Opaque():
             # What leaves an unknown module may have any shape.
             unknown = Shape(None, None)

@@ -30,6 +30,7 @@ from kaiming_mcp.architecture.ir import (
     Repeat,
     Reshape,
     Residual,
+    Scale,
     Sequence,
     Shape,
     Upsample,
@@ -156,7 +157,9 @@ def _known_shape(network: Network, root: Node) -> Shape:
         op = layer.op
         if isinstance(op, Activation) and find(op.name, op.parameter) is not None:
             continue
-        if not isinstance(op, Linear | Conv | Norm | Pool | Dropout | Reshape | Upsample | Embedding | Attention):
+        if not isinstance(
+            op, Linear | Conv | Norm | Pool | Dropout | Reshape | Upsample | Scale | Embedding | Attention
+        ):
             raise NotSimulatedError(f"{getattr(op, 'name', None) or type(op).__name__.lower()} is not simulated")
     return shape
 

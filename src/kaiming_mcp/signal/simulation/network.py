@@ -24,6 +24,7 @@ from kaiming_mcp.architecture.ir import (
     Repeat,
     Reshape,
     Residual,
+    Scale,
     Sequence,
     Upsample,
 )
@@ -120,6 +121,8 @@ def _layer(node: Layer, x: Array, run: Run) -> tuple[Array, Back]:
         case Dropout():
             mask = (run.masks.random(x.shape) >= op.p) / max(1 - op.p, 1e-9)
             return x * mask, lambda d: d * mask
+        case Scale():
+            return op.factor * x, lambda d: op.factor * d
         case Upsample():
             return upsample(op, x)
         case Embedding():
