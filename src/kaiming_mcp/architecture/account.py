@@ -10,22 +10,26 @@ from kaiming_mcp.architecture.parameters import total_parameters
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`printed` in the modules of the text, `total` in the model; `unknown` modules may hold more."""
+    """`printed` in the modules of the text, `total` in the model; `unknown` modules may hold more.
+
+    `stated` is the total that the text itself gives.
+    """
 
     printed: int
     total: int
     differences: tuple[Difference, ...]
     unknown: tuple[str, ...]
+    stated: int | None = None
 
 
 def account(network: Network) -> Account:
     """Add up a network; positive differences are hidden from the text, negative ones counted twice."""
-    layered = total_parameters(network.root)
-    hidden = sum(d.count for d in network.differences if d.count > 0)
-    doubled = sum(d.count for d in network.differences if d.count < 0)
+    held = total_parameters(network.root)
+    hidden = sum(d.count for d in network.differences if d.layered)
+    apart = sum(d.count for d in network.differences if not d.layered)
     unknown = dict.fromkeys(
         f"{layer.op.name}({layer.op.arguments})"[:60]
         for layer, _ in layers(network.root)
         if isinstance(layer.op, Opaque) and layer.op.parameters is None
     )
-    return Account(layered - hidden, layered + doubled, network.differences, tuple(unknown))
+    return Account(held - hidden, held + apart, network.differences, tuple(unknown), network.stated)

@@ -282,10 +282,14 @@ class Assumption:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Parameters that the printed modules miss (positive) or count twice (negative)."""
+    """Parameters that the modules of the text miss (positive) or count twice (negative).
+
+    `layered` marks missed ones that a layer of the tree holds all the same, such as the in_proj of an Attention.
+    """
 
     count: int
     reason: str
+    layered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
