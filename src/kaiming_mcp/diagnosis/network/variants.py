@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from kaiming_mcp.architecture.ir import (
     Activation,
-    Concat,
     Conv,
     Dropout,
     Layer,
@@ -16,28 +14,12 @@ from kaiming_mcp.architecture.ir import (
     Node,
     Norm,
     NormKind,
-    Product,
     Repeat,
     Reshape,
     Residual,
     Sequence,
 )
-
-
-def transform(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Rebuild a tree from its leaves up, each node passed through `change`."""
-    match node:
-        case Layer():
-            return change(node)
-        case Sequence():
-            return change(replace(node, children=tuple(transform(c, change) for c in node.children)))
-        case Repeat():
-            return change(replace(node, body=transform(node.body, change)))
-        case Residual():
-            shortcut = None if node.shortcut is None else transform(node.shortcut, change)
-            return change(replace(node, branch=transform(node.branch, change), shortcut=shortcut))
-        case Concat() | Product():
-            return change(replace(node, branches=tuple(transform(b, change) for b in node.branches)))
+from kaiming_mcp.architecture.rewrite import transform
 
 
 def without_dropout(network: Network) -> Network:
