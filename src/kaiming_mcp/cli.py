@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 from kaiming_mcp import __version__
+from kaiming_mcp.confined import Root, Roots
+from kaiming_mcp.roots import allow
 
 DEFAULT_PORT = 8000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -20,20 +22,21 @@ GRACE_SECONDS = 0.5
 def main() -> None:
     """Entry point of the `kaiming-mcp` command."""
     options = _parser().parse_args()
+    roots = (*options.root, *getattr(options, "command_root", ()))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     match options.command:
         case "serve" if options.http:
-            _serve_http(options.host, options.port, options.allowed_host, options.allowed_origin)
+            _serve_http(options.host, options.port, options.allowed_host, options.allowed_origin, roots)
         case "try":
             from kaiming_mcp.trial import run_tool
 
-            sys.exit(run_tool(options.tool, options.argument))
+            sys.exit(run_tool(options.tool, options.argument, roots))
         case "probe":
             from kaiming_mcp.probes import probe_source
 
             sys.stdout.write(probe_source(options.name))
         case _:
-            _serve_stdio()
+            _serve_stdio(roots)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Kaiming He's way of thinking as MCP tools. Without a command: serve on stdio.",
     )
     parser.add_argument("--version", action="version", version=f"kaiming-mcp {__version__}")
+    _add_root(parser, "root")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve on stdio, or over HTTP with --http")
     serve.add_argument("--http", action="store_true", help="streamable HTTP at /mcp instead of stdio")
@@ -57,15 +61,37 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--allowed-origin", action="append", default=[], metavar="ORIGIN", help="Origin to accept, repeatable"
     )
+    _add_root(serve, "command_root")
     trial = commands.add_parser("try", help="call a tool through a real client and print what a model would see")
     trial.add_argument("tool", help="such as critique_architecture")
     trial.add_argument("argument", nargs="*", help="key=value, or key=@file to read the value from a file")
+    _add_root(trial, "command_root")
     probe = commands.add_parser("probe", help="print a script that measures a model in your own environment")
     probe.add_argument("name", choices=["signal"], help="kaiming-mcp probe signal > signal_probe.py")
     return parser
 
 
-def _serve_stdio() -> None:
+def _add_root(parser: argparse.ArgumentParser, name: str) -> None:
+    # A command's own option would overwrite the same one given before it, so the two have their own names.
+    parser.add_argument(
+        "--root",
+        action="append",
+        default=[],
+        type=_root,
+        dest=name,
+        metavar="DIR",
+        help="directory whose text files `path:...` arguments may name, repeatable (default: none)",
+    )
+
+
+def _root(directory: str) -> Root:
+    try:
+        return allow(directory)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _serve_stdio(roots: Roots) -> None:
     # The thread that reads stdin cannot be cancelled, and PID 1 has no default handlers: leave at once.
     # Every reply is flushed when it is written, so nothing is lost.
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
@@ -73,7 +99,7 @@ def _serve_stdio() -> None:
             signal.signal(getattr(signal, name), _leave)
     from kaiming_mcp.server import create_server
 
-    create_server().run("stdio")
+    create_server(roots).run("stdio")
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
@@ -81,7 +107,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:
     os._exit(0)
 
 
-def _serve_http(host: str, port: int, allowed_hosts: list[str], allowed_origins: list[str]) -> None:
+def _serve_http(host: str, port: int, allowed_hosts: list[str], allowed_origins: list[str], roots: Roots) -> None:
     if host not in LOOPBACK and not allowed_hosts:
         sys.exit(
             f"kaiming-mcp: --host {host} listens beyond this machine, so say which Host headers to accept, "
@@ -97,7 +123,7 @@ def _serve_http(host: str, port: int, allowed_hosts: list[str], allowed_origins:
         allowed_hosts=[*local, *allowed_hosts],
         allowed_origins=["http://localhost:*", "http://127.0.0.1:*", *allowed_origins],
     )
-    app = create_server().streamable_http_app(stateless_http=True, host=host, transport_security=security)
+    app = create_server(roots).streamable_http_app(stateless_http=True, host=host, transport_security=security)
     config = uvicorn.Config(app, host=host, port=port, log_level="warning")
     # uvicorn types this as whole seconds, but waits for any float; an open stream must not hold the exit.
     config.timeout_graceful_shutdown = GRACE_SECONDS  # type: ignore[assignment]

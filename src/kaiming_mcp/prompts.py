@@ -8,8 +8,12 @@ from typing import Annotated
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Message, UserMessage
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from pydantic import Field
 
+from kaiming_mcp.confined import Roots
 from kaiming_mcp.library import Library, Principle, Situation
 from kaiming_mcp.pages import quote_line, section_page
 from kaiming_mcp.scaffold import render
@@ -30,7 +34,7 @@ _SITUATIONS: tuple[tuple[Situation, str], ...] = (
 )
 
 
-def register_prompts(server: MCPServer, content: Library) -> None:
+def register_prompts(server: MCPServer, content: Library, roots: Roots) -> None:
     """Register the user-invoked prompts."""
 
     @server.prompt(title="Think like Kaiming He")
@@ -54,10 +58,15 @@ def register_prompts(server: MCPServer, content: Library) -> None:
 
     @server.prompt(title="Review a network")
     def review_network(
-        architecture: Annotated[str, Field(description="print(model) or the layer notation")],
+        architecture: Annotated[
+            str, Field(description="A printed model, its source, a summary, a config.json, or path:models/net.py")
+        ],
     ) -> list[Message]:
         """Review an architecture with the facts computed for it."""
-        scaffold = critique_text(content, architecture)
+        try:
+            scaffold = critique_text(content, architecture, roots=roots)
+        except ToolError as error:
+            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         principles = [content.principles[k] for k in ("residual-learning", "activation-aware-initialization")]
         return [UserMessage(_embedded(content, render(scaffold), principles))]
 

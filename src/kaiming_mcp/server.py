@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from kaiming_mcp import __version__
 from kaiming_mcp.completions import register_completions
+from kaiming_mcp.confined import Roots
 from kaiming_mcp.library import library
 from kaiming_mcp.prompts import register_prompts
 from kaiming_mcp.resources import register_resources
@@ -26,10 +27,11 @@ gradients vanish or explode, wonders whether a task is generative, or carries ma
 another science. Do not use for general coding or for training runs: nothing is executed here.
 
 Each scaffold tool reads what is pasted (a PyTorch print(model), or the layer notation of \
-kaiming://guide/layer-notation), computes what theory can (second moment, gradient and input correlation \
-through this very network at initialization), and returns: verdict, three numbers, one change, findings \
-with tests, facts with their basis, and a frame of steps. Fill in every step of the frame and cite fact \
-ids; keep assumed apart from read and computed. Quotations carry a grade; quote only those.
+kaiming://guide/layer-notation) or a file in a directory that the user allowed (path:models/net.py), \
+computes what theory can (second moment, gradient and input correlation through this very network at \
+initialization), and returns: verdict, three numbers, one change, findings with tests, facts with their \
+basis, and a frame of steps. Fill in every step of the frame and cite fact ids; keep \
+assumed apart from read and computed. Quotations carry a grade; quote only those.
 
 trace_signal gives the numbers by depth (and a simulation), derive_initialization a gain with what it holds. \
 Facts are recomputed in milliseconds: to compare two designs, edit `read_as` (the network in layer \
@@ -80,8 +82,8 @@ class KaimingServer(MCPServer):
         return await super().get_prompt(name, arguments, context)
 
 
-def create_server() -> KaimingServer:
-    """A new server with all tools, resources, prompts and completions.
+def create_server(roots: Roots = ()) -> KaimingServer:
+    """A new server with all tools, resources, prompts and completions; it reads files below the roots only.
 
     Raises:
         ContentError: a content file breaks a rule.
@@ -105,9 +107,9 @@ def create_server() -> KaimingServer:
             "server/discover": hint,
         },
     )
-    register_tools(server, content)
+    register_tools(server, content, roots)
     register_resources(server, content)
-    register_prompts(server, content)
+    register_prompts(server, content, roots)
     register_completions(server, content)
     return server
 

@@ -10,9 +10,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 from kaiming_mcp.cli import read_value
+from kaiming_mcp.confined import Roots
 
 
-def run_tool(tool: str, arguments: list[str]) -> int:
+def run_tool(tool: str, arguments: list[str], roots: Roots = ()) -> int:
     """Print what a model would see; 0 when the tool answered, 1 when it refused, 2 for a bad argument."""
     values: dict[str, str] = {}
     for argument in arguments:
@@ -25,11 +26,11 @@ def run_tool(tool: str, arguments: list[str]) -> int:
         except (OSError, UnicodeDecodeError) as error:
             print(f"kaiming-mcp try: {key}: {error}", file=sys.stderr)  # noqa: T201 - a command
             return 2
-    return anyio.run(_call, tool, values)
+    return anyio.run(_call, tool, values, [f"--root={root.given}" for root in roots])
 
 
-async def _call(tool: str, values: dict[str, str]) -> int:
-    server = StdioServerParameters(command=sys.executable, args=["-m", "kaiming_mcp"])
+async def _call(tool: str, values: dict[str, str], options: list[str]) -> int:
+    server = StdioServerParameters(command=sys.executable, args=["-m", "kaiming_mcp", *options])
     async with Client(server) as client:
         try:
             result = await client.call_tool(tool, values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcp.server import MCPServer
 
+from kaiming_mcp.confined import Roots
 from kaiming_mcp.library import Library
 from kaiming_mcp.tools import critique, generative, initialization, principle, trace
 from kaiming_mcp.tools.surface import without_titles
@@ -18,10 +19,10 @@ EXAMPLES = {
 """A valid call of each tool, shown in every error."""
 
 
-def register_tools(server: MCPServer, content: Library) -> None:
-    """Register every tool and strip the title noise from its schema."""
-    critique.register(server, content)
-    trace.register(server, content)
+def register_tools(server: MCPServer, content: Library, roots: Roots) -> None:
+    """Register every tool; strip the title noise from its schema. Files are read below the roots only."""
+    critique.register(server, content, roots)
+    trace.register(server, content, roots)
     initialization.register(server, content)
     generative.register(server, content)
     principle.register(server, content)

@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.architecture.read import EXAMPLE
+from kaiming_mcp.confined import Roots
 from kaiming_mcp.diagnosis.network.critique import critique
 from kaiming_mcp.diagnosis.network.subject import examine
 from kaiming_mcp.diagnosis.network.wishes import read_wishes
@@ -24,12 +25,17 @@ EXAMPLE_CALL = (
 )
 
 
-def register(server: MCPServer, content: Library) -> None:
+def register(server: MCPServer, content: Library, roots: Roots) -> None:
     """Register the tool."""
 
     @server.tool(name=NAME, title="Critique an architecture", annotations=READ_ONLY)
     def critique_architecture(
-        architecture: Annotated[str, Field(description="print(model) of PyTorch, or the layer notation")],
+        architecture: Annotated[
+            str,
+            Field(
+                description="print(model) of PyTorch, the layer notation, or path:models/net.py in an allowed directory"
+            ),
+        ],
         input: Annotated[str, Field(description='Size of one input: "3x224x224", "784", "tokens 1024"')] = "",
         batch: Annotated[int, Field(description="Batch size (matters for batch norm); 0: unknown")] = 0,
         initialization: Annotated[
@@ -44,7 +50,7 @@ parameter account, faults with evidence, what to remove first, and the effect of
 
 Use when a network is designed, reviewed, or does not train. Not for training curves alone. Returns verdict, \
 three numbers, one change, findings, facts, and a frame of steps to fill in."""
-        return both_forms(critique_text(content, architecture, input, batch, initialization, goal, constraints))
+        return both_forms(critique_text(content, architecture, input, batch, initialization, goal, constraints, roots))
 
     _ = critique_architecture
 
@@ -57,19 +63,20 @@ def critique_text(
     initialization: str = "",
     goal: str = "",
     constraints: str = "",
+    roots: Roots = (),
 ) -> Scaffold:
     """The whole critique, or what to send when no network was recognised.
 
     Raises:
         ToolError: an argument is not understood; the message shows a valid one.
     """
-    read = read_network(Sent(architecture, input, batch, initialization))
+    read = read_network(Sent(architecture, input, batch, initialization), roots)
     if isinstance(read, str):
         return Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=read, example=EXAMPLE)
     subject = examine(read.network, read.init, read.batch, read_wishes(goal, constraints))
     scaffold = critique(subject, read.reading, read.given, content)
     args = {
-        "architecture": short_form(read.network, architecture),
+        "architecture": short_form(read.network, read.source),
         "input": input,
         "batch": batch,
         "initialization": initialization,

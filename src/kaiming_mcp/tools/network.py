@@ -12,13 +12,17 @@ from kaiming_mcp.architecture.ir import Network, Reading
 from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.architecture.read import NotAnArchitectureError, read_architecture
+from kaiming_mcp.confined import Roots
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.facts import Given
 from kaiming_mcp.diagnosis.network.subject import ASSUMED_BATCH
+from kaiming_mcp.roots import Source, is_file_name, resolve
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization
 from kaiming_mcp.signal.initialization_words import parse_initialization
 
 LARGEST_BATCH = 1_000_000
+LONGEST_NOTATION = 1_000
+"""Characters that a request line spends on a network before it names the file instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,10 @@ class ReadNetwork:
     init: Initialization
     batch: int
     given: Given
+    source: Source
 
 
-def read_network(sent: Sent) -> ReadNetwork | str:
+def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
     """The network, or what to send where none was recognised.
 
     Raises:
@@ -57,10 +62,12 @@ def read_network(sent: Sent) -> ReadNetwork | str:
             shape = parse_shape(sent.input)
         except ReadError as error:
             raise ToolError(f"`input`: {error}") from error
+    source = read_source("architecture", sent.architecture, roots)
     try:
-        reading = read_architecture(sent.architecture)
+        reading = _chosen(read_architecture(source.text), source.fragment)
     except NotAnArchitectureError as nothing:
-        return str(nothing)
+        hint = f" To have a file read, send path:{source.text.strip()}" if is_file_name(source.text) else ""
+        return f"{nothing}{hint}"
     except ReadError as error:
         raise ToolError(f"`architecture`: {error}") from error
     network = reading.networks[0]
@@ -75,7 +82,33 @@ def read_network(sent: Sent) -> ReadNetwork | str:
             "(kaiming://guide/layer-notation), from their forward()."
         )
     given = Given(input=shape is not None, batch=sent.batch > 0, initialization=bool(sent.initialization.strip()))
-    return ReadNetwork(network, reading, init, sent.batch or ASSUMED_BATCH, given)
+    return ReadNetwork(network, reading, init, sent.batch or ASSUMED_BATCH, given, source)
+
+
+def read_source(argument: str, value: str, roots: Roots, example: str = "path:models/net.py") -> Source:
+    """The text of an argument, read from a file where it is a path under an allowed directory.
+
+    Raises:
+        ToolError: the file cannot or may not be read.
+    """
+    try:
+        return resolve(value, roots, argument, example)
+    except ReadError as error:
+        raise ToolError(str(error)) from error
+
+
+def _chosen(reading: Reading, wanted: str) -> Reading:
+    """The reading with the network of that name first."""
+    if not wanted:
+        return reading
+    names = [network.name for network in reading.networks]
+    if wanted not in names:
+        held = ", ".join(names[:10])
+        raise ReadError(
+            f"the file holds no network {wanted[:60]!r} but {held}. Example: path:models/net.txt#{names[0]}"
+        )
+    first = reading.networks[names.index(wanted)]
+    return replace(reading, networks=(first, *(n for n in reading.networks if n is not first)))
 
 
 def read_initialization(text: str) -> Initialization:
@@ -92,7 +125,9 @@ def read_initialization(text: str) -> Initialization:
         raise ToolError(f"`initialization`: {error}") from error
 
 
-def short_form(network: Network, text: str) -> str:
-    """The network in layer notation, or the text itself where that is shorter."""
+def short_form(network: Network, source: Source) -> str:
+    """The network in layer notation, or the text itself where that is shorter; for a long file its path and digest."""
     written = write_notation(network)
-    return written if len(written) < len(text) else text
+    if source.reference:
+        return written if len(written) <= LONGEST_NOTATION else source.reference
+    return written if len(written) < len(source.text) else source.text

@@ -16,6 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from kaiming_mcp.architecture.read import EXAMPLE
+from kaiming_mcp.confined import Roots
 from kaiming_mcp.diagnosis.network.subject import examine
 from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.diagnosis.signal.report import NAME, Beside, report
@@ -35,13 +36,18 @@ Progress = Callable[[float], None]
 Stopped = Callable[[], bool]
 
 
-def register(server: MCPServer, content: Library) -> None:
+def register(server: MCPServer, content: Library, roots: Roots) -> None:
     """Register the tool."""
 
     @server.tool(name=NAME, title="Trace the signal", annotations=READ_ONLY)
     async def trace_signal(
         ctx: Context,
-        architecture: Annotated[str, Field(description="print(model) of PyTorch, or the layer notation")],
+        architecture: Annotated[
+            str,
+            Field(
+                description="print(model) of PyTorch, the layer notation, or path:models/net.py in an allowed directory"
+            ),
+        ],
         input: Annotated[str, Field(description='Size of one input: "3x224x224", "784", "tokens 1024"')] = "",
         batch: Annotated[int, Field(description="Batch size (matters for batch norm); 0: unknown")] = 0,
         initialization: Annotated[
@@ -63,7 +69,7 @@ Use when the numbers themselves are wanted, or to compare two variants. Returns 
             anyio.from_thread.run(ctx.report_progress, round(100 * min(done, 1.0)), 100, "draws of the weights")
 
         def work() -> Scaffold:
-            return trace_text(content, architecture, input, batch, initialization, simulate, tell, stop.is_set)
+            return trace_text(content, architecture, input, batch, initialization, simulate, tell, stop.is_set, roots)
 
         try:
             return both_forms(await anyio.to_thread.run_sync(work, abandon_on_cancel=True))
@@ -83,6 +89,7 @@ def trace_text(
     with_simulation: bool = False,
     progress: Progress = lambda _: None,
     stopped: Stopped = lambda: False,
+    roots: Roots = (),
 ) -> Scaffold:
     """The report, or what to send when no network was recognised.
 
@@ -90,7 +97,7 @@ def trace_text(
         ToolError: an argument is not understood, or the network cannot be traced.
     """
     sent = Sent(architecture, input, batch, initialization)
-    read = read_network(sent)
+    read = read_network(sent, roots)
     if isinstance(read, str):
         return Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=read, example=EXAMPLE)
     subject = examine(read.network, read.init, read.batch, Wishes())
@@ -105,7 +112,7 @@ def trace_text(
             said = str(reason)
     scaffold = report(subject, read.reading, read.given, content, beside, said)
     args = {
-        "architecture": short_form(read.network, architecture),
+        "architecture": short_form(read.network, read.source),
         "input": input,
         "batch": batch,
         "initialization": initialization,
