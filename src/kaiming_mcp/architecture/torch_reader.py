@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 
 from kaiming_mcp.architecture.blocks import find_block
+from kaiming_mcp.architecture.blocks.skips import with_concatenations
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import (
+    Alternative,
     Assumption,
+    Attention,
+    Conv,
     Difference,
     Embedding,
     Layer,
     Linear,
     Network,
     Node,
+    Norm,
+    Op,
     Origin,
     Reading,
+    Recurrent,
     Repeat,
     Reshape,
     Residual,
+    Scale,
     Sequence,
     layers,
 )
-from kaiming_mcp.architecture.torch_modules import NO_PARAMETERS, is_known, to_layer
+from kaiming_mcp.architecture.torch_modules import NO_PARAMETERS, is_known, sizeless, to_layer
 from kaiming_mcp.architecture.torch_repr import EXAMPLE, Module, parse
 
 # Containers whose forward() is known to run the children in the order of registration.
-_IN_ORDER = frozenset(
-    "Sequential ModuleList Conv2dNormActivation ConvNormActivation ResNet VGG AlexNet TransformerEncoder "
-    "LlamaForCausalLM LlamaModel GPT2LMHeadModel GPT2Model".split()
+_IN_ORDER = re.compile(
+    r"Sequential|Sequential(?:List|Tuple)|ModuleList|\w*Conv\w*Norm\w*|\w*Norm\w*Activation|ConvBnAct|BasicConv2d|ResNet|"
+    r"VGG|AlexNet|RegNet|EfficientNet|SqueezeNet|MobileNetV3|ConvNeXt|SwinTransformer|TransformerEncoder|"
+    r"TransformerDecoder|VideoResNet|AnyStage|SimpleStemIN|MLP|Mlp|MLPBlock|Encoder|ClassifierHead|ViTOutput|SwinOutput|"
+    r"(?:Norm)?MlpClassifierHead|PatchEmbed|_Transition|DenseTransition|_DenseLayer|DenseLayer|BottleneckTransform|"
+    # Models and encoders of transformers; their blocks are looked up one by one.
+    r"\w+(?:ForCausalLM|LMHeadModel|ForMaskedLM|ForImageClassification|ForSequenceClassification|ForPreTraining)|"
+    r"\w+(?:Model|Encoder|Stage|Stack|Pooler|PatchEmbeddings|Intermediate|LMHead|MLMHead|HeadTransform|PredictionHead)|"
+    r"T5Block|FalconMLP|Wav2Vec2\w+"
 )
-_TIED_HEADS = frozenset({"GPT2LMHeadModel"})  # tie_word_embeddings is true by default there
+_POSITIONS = re.compile(r"pos|wpe|segment|type", re.IGNORECASE)
+"""Names of tables whose vectors are added to those of the tokens."""
+
+# transformers ties the head to the token embedding by default in these families, and not in those after.
+_TIED = re.compile(
+    r"(?:GPT2|GPTNeo(?!X)|GPTBigCode|Starcoder2|SmolLM3|Mpt|OPT|Bloom|Falcon|Gemma|Cohere|Mamba|T5|MT5|LongT5|Bart|MBart|Whisper|Pegasus|Marian|CTRL|XGLM|"
+    r"Bert|Roberta|XLMRoberta|DistilBert|Electra|Albert|Deberta|ModernBert|Camembert|MobileBert|MPNet)\w*"
+    r"(?:LMHeadModel|ForCausalLM|ForMaskedLM|ForConditionalGeneration|ForPreTraining|MTModel)"
+)
+_TASK, _HEADS = re.compile(r"\w+(?:For[A-Z]\w+|LMHeadModel)"), {"lm_head", "classifier", "score", "qa_outputs", "cls"}
+_UNTIED = re.compile(r"\w+(?:ForCausalLM|LMHeadModel)")
 
 
 def read_torch_repr(text: str) -> Reading:
@@ -43,34 +69,57 @@ def read_torch_repr(text: str) -> Reading:
     models = printout.models or printout.leaves[:1]
     if not models:
         raise ReadError(f"No printed model was found. Expected the output of print(model). Example: {EXAMPLE}")
-    networks = [_Converter(model).network() for model in models]
+    networks = [to_network(model) for model in models]
     if printout.cut:
         last = networks[-1]
         cut = Assumption(
             f"the printout of {last.name} is cut off ({printout.cut}), so what follows is unknown",
             "the whole output of print(model)",
         )
-        networks[-1] = Network(
-            last.name, last.root, last.input, (cut, *last.assumptions), last.differences, last.modules
-        )
+        networks[-1] = replace(last, assumptions=(cut, *last.assumptions))
     return Reading("torch-repr", tuple(networks))
+
+
+def to_network(model: Module) -> Network:
+    """A tree of modules as a network, whichever text it was read from.
+
+    Where an order of operations is as likely as not, the other one is given as an alternative.
+    """
+    first = _Converter(model)
+    network = first.network()
+    if not first.otherwise:
+        return network
+    other = _Converter(model, other=True).network()
+    return replace(network, alternatives=(Alternative("; ".join(first.otherwise), other.root),))
 
 
 class _Converter:
     """Converts one model; collects what the text hides on the way."""
 
-    def __init__(self, model: Module) -> None:
+    def __init__(self, model: Module, other: bool = False) -> None:
         self.model = model
+        self.other = other
         self.copies = 1
+        self.width = 0
         self.final_norm = False
+        self.guessed = False
+        self.otherwise: dict[str, None] = {}
         self.assumptions: dict[Assumption, None] = {}
-        self.differences: dict[str, int] = {}
+        self.differences: dict[tuple[str, bool], int] = {}
 
     def network(self) -> Network:
         root = self.node(self.model, "")
-        if self.model.cls in _TIED_HEADS:
-            self._tie(root)
-        differences = tuple(Difference(count, reason) for reason, count in self.differences.items())
+        joined = with_concatenations(root) if self.guessed else None
+        if joined is not None:
+            root = joined.root
+            shown = ", ".join(f"`{at}` reads `{feature}`" for at, feature in joined.places[:6])
+            self.assume(
+                f"{self.model.cls or 'the model'}: where channel counts add up, an earlier feature is put beside what "
+                f"arrives: {shown}",
+                f"the forward() of {self.model.cls or 'the model'}",
+            )
+        self._tie(root)
+        differences = tuple(Difference(count, *about) for about, count in self.differences.items() if count)
         return Network(
             self.model.cls or "fragment",
             root if not isinstance(root, Layer) else Sequence((root,)),
@@ -84,7 +133,12 @@ class _Converter:
         self.assumptions[Assumption(statement, settle)] = None
 
     def differ(self, difference: Difference) -> None:
-        self.differences[difference.reason] = self.differences.get(difference.reason, 0) + difference.count
+        about = (difference.reason, difference.layered)
+        self.differences[about] = self.differences.get(about, 0) + difference.count
+
+    def choose(self, likelier: bool, otherwise: str) -> bool:
+        self.otherwise[otherwise] = None
+        return likelier ^ self.other
 
     def node(self, module: Module, path: str) -> Node:
         """A module and its run length; a path is the dotted name below the model."""
@@ -103,39 +157,132 @@ class _Converter:
         if NO_PARAMETERS.search(module.cls):
             return Layer(Reshape("identity"), path, Origin(module.line, module.text), "assumed")
         if not module.children:
-            return to_layer(module, path)
+            return self._embedding(module, path)
+        if module.arguments and is_known(module.cls.removeprefix("Parametrized")):
+            return self._leaf_with_children(module, path)
         return self._container(module, path)
+
+    def _embedding(self, module: Module, path: str) -> Node:
+        """A printed leaf; tables of Gemma, mBART and others are scaled by the root of their width."""
+        layer = self._leaf(module, path)
+        if not (module.cls.endswith("ScaledWordEmbedding") and isinstance(layer.op, Embedding)):
+            return layer
+        cls = module.cls
+        self.assume(f"{cls}: vectors times sqrt(width), the usual scale", f"print of {cls}.embed_scale")
+        return Sequence((layer, replace(layer, op=Scale(math.sqrt(layer.op.features)), basis="assumed")), path)
+
+    def _leaf(self, module: Module, path: str) -> Layer:
+        hidden = sizeless(module, path, self.width)
+        if hidden is not None:
+            reason = f"{hidden.what} of {module.cls}, not printed"
+            self.differ(Difference(hidden.count * self.copies, reason, hidden.layered))
+            if hidden.assumed:
+                self.assume(f"{module.cls}: {hidden.what} {hidden.assumed}", f"{module.cls}'s first value")
+        layer = to_layer(module, path) if hidden is None else hidden.layer
+        self.width = _width(layer.op) or self.width
+        return layer
+
+    def _leaf_with_children(self, module: Module, path: str) -> Node:
+        """BatchNormAct2d of timm, a norm and its activation; or a layer whose weight is computed from others."""
+        own = self._leaf(replace(module, children=(), cls=module.cls.removeprefix("Parametrized")), path)
+        if module.cls.startswith("Parametrized"):
+            self._parametrized(module, own)
+            return own
+        return Sequence((own, *(self.node(child, f"{path}.{child.name}") for child in module.children)), path)
+
+    def _parametrized(self, module: Module, own: Layer) -> None:
+        """A weight norm keeps a direction and a length for each slice; its axis is not printed."""
+        names = {leaf.cls for child in module.children for inner in child.children for leaf in inner.children}
+        if "_WeightNorm" not in names:
+            return
+        last = isinstance(own.op, Conv) and module.cls == "ParametrizedConv1d" and own.op.groups > 1
+        slices = math.prod(own.op.kernel) if last and isinstance(own.op, Conv) else _width(own.op)
+        self.differ(Difference(slices * self.copies, f"lengths of the weight norm of {module.cls}, not printed"))
+        self.assume(
+            f"{module.cls}: the axis of its weight norm is not printed; its {slices:,} parameters hold for "
+            f"{'the last axis, as in wav2vec 2.0' if last else 'the first axis, the default'}",
+            "the shape of original0",
+        )
 
     def _container(self, module: Module, path: str) -> Node:
         outer = self.final_norm
         if module.cls != "ModuleList":
             self.final_norm = any(c.name == "norm" for c in module.children)
-        if module.cls not in _IN_ORDER and not is_known(module.cls):
+        if not _IN_ORDER.fullmatch(module.cls) and not is_known(module.cls):
+            self.guessed = True
             hidden = "skips, functional calls" if len(module.children) > 1 else "functional calls"
             self.assume(
-                f"{module.cls}: children run once, in the order printed; {hidden} and reshapes are not shown",
+                f"{module.cls}: children run once, in the order printed; {hidden}, reshapes and parameters of its own "
+                "are not shown",
                 f"the forward() of {module.cls}, or the layer notation",
             )
+        if _TASK.fullmatch(module.cls):  # some print the head before the network that it reads
+            module = replace(module, children=tuple(sorted(module.children, key=lambda c: c.name in _HEADS)))
         steps = [self.node(child, f"{path}.{child.name}") for child in module.children]
         self.final_norm = outer
-        names = [c.name for c in module.children]
-        if {"wte", "wpe"} <= set(names):
-            # Token and position vectors are added, not chained.
-            token, position = steps[names.index("wte")], steps[names.index("wpe")]
-            rest = [s for n, s in zip(names, steps, strict=True) if n not in {"wte", "wpe"}]
-            steps = [Residual(position, token, 1.0, f"{path}.wpe".lstrip("."), "assumed"), *rest]
-        return Sequence(tuple(steps), path)
+        return Sequence(tuple(self._added(module, steps, path)), path)
+
+    def _added(self, module: Module, steps: list[Node], path: str) -> list[Node]:
+        """Vectors of tokens and of positions are added, not chained."""
+        at = [i for i, s in enumerate(steps) if isinstance(s, Layer) and isinstance(s.op, Embedding)]
+        names = [module.children[i].name for i in at]
+        if len(at) < 2 or len({_width(la.op) for la, _ in layers(Sequence(tuple(steps[i] for i in at)))}) > 1:
+            return steps
+        if not any(_POSITIONS.search(name) for name in names):
+            return steps
+        self.assume(f"{module.cls}: {' and '.join(names)} are added", f"the forward() of {module.cls}")
+        total = steps[at[0]]
+        for i in at[1:]:
+            total = Residual(steps[i], total, 1.0, f"{path}.{module.children[i].name}".lstrip("."), "assumed")
+        return [total if i == at[0] else step for i, step in enumerate(steps) if i == at[0] or i not in at]
 
     def _deep_copied(self, module: Module) -> bool:
         """nn.TransformerEncoder copies one initialised layer, so that all start alike."""
         return self.model.cls == "TransformerEncoder" or bool(re.fullmatch(r"Transformer(En|De)coderLayer", module.cls))
 
     def _tie(self, root: Node) -> None:
-        head = [la.op for la, _ in layers(root) if isinstance(la.op, Linear)][-1:]
-        tables = [la.op for la, _ in layers(root) if isinstance(la.op, Embedding)]
-        if head and Embedding(head[0].out_features, head[0].in_features) in tables:
-            size = head[0].out_features * head[0].in_features
+        """The head of a language model, and the tables of its parts, may be one matrix."""
+        cls = self.model.cls
+        inner = [self.model, *self.model.children]
+        tied = _TIED.fullmatch(cls) is not None or any(c.name == "shared" for m in inner for c in m.children)
+        if not tied and not _UNTIED.fullmatch(cls):
+            return
+        ops = [la.op for la, _ in layers(root)]
+        tables = [op for op in ops if isinstance(op, Embedding)]
+        heads = [op for op in ops if isinstance(op, Linear)]
+        vocabulary = max(tables, key=lambda t: t.count, default=None)
+        if vocabulary is None:
+            return
+        size = vocabulary.count * vocabulary.features
+        same = any((h.out_features, h.in_features) == (vocabulary.count, vocabulary.features) for h in heads)
+        again = tables.count(vocabulary) - 1
+        if not tied:
+            if same:
+                self.assume(
+                    f"{cls}: the head is its own matrix, the family's default; tied to the token embedding, the model "
+                    f"has {size:,} parameters fewer",
+                    "model.config.tie_word_embeddings",
+                )
+            return
+        if same:
             self.differ(Difference(-size, "the head's weight is the token embedding, tied by default"))
+        if again > 0:
+            self.differ(Difference(-again * size, "encoder and decoder share one token embedding, by default"))
+
+
+def _width(op: Op) -> int:
+    """Features that leave an operation which prints them; 0 for any other."""
+    match op:
+        case Linear():
+            return op.out_features
+        case Conv():
+            return op.out_channels
+        case Norm() | Embedding() | Attention():
+            return op.features
+        case Recurrent():
+            return op.hidden * (2 if op.bidirectional else 1)
+        case _:
+            return 0
 
 
 def _count(module: Module) -> int:

@@ -1,0 +1,1 @@
+"""Summary tables of a network, one reader per tool."""
