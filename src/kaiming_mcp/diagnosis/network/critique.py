@@ -8,13 +8,18 @@ from kaiming_mcp.architecture.ir import Reading
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.diagnosis.draft import Draft, numbered
 from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.doubt import doubts
 from kaiming_mcp.diagnosis.network.facts import Given, assumed_facts, read_facts, signal_facts, unit
 from kaiming_mcp.diagnosis.network.frame import FORM, frame
 from kaiming_mcp.diagnosis.network.removal import Removal, first_removal
+from kaiming_mcp.diagnosis.network.rules_blocks import block_findings
+from kaiming_mcp.diagnosis.network.rules_ends import end_findings
 from kaiming_mcp.diagnosis.network.rules_gain import COLLAPSED
 from kaiming_mcp.diagnosis.network.rules_layers import layer_findings
+from kaiming_mcp.diagnosis.network.rules_shapes import shape_findings
 from kaiming_mcp.diagnosis.network.rules_signal import signal_findings
 from kaiming_mcp.diagnosis.network.rules_skips import skip_findings
+from kaiming_mcp.diagnosis.network.rules_sums import sum_findings
 from kaiming_mcp.diagnosis.network.subject import Course, Subject
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.library import Library
@@ -22,6 +27,15 @@ from kaiming_mcp.scaffold import SEVERITIES, Quotation, Scaffold, power
 
 MOST_FINDINGS = 5
 LONGEST_NOTATION = 700
+_RULES = (
+    signal_findings,
+    skip_findings,
+    sum_findings,
+    block_findings,
+    shape_findings,
+    end_findings,
+    layer_findings,
+)
 
 
 def critique(subject: Subject, reading: Reading, given: Given, library: Library) -> Scaffold:
@@ -31,10 +45,9 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
     here = subject.course
     if here is not None:
         signal_facts(subject, here)
-    drafts = sorted(
-        signal_findings(subject) + skip_findings(subject) + layer_findings(subject),
-        key=lambda d: (SEVERITIES.index(d.severity), -d.weight),
-    )
+    open_questions = doubts(subject)
+    found = [draft for rules in _RULES for draft in rules(subject)]
+    drafts = sorted(found, key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
     removal = first_removal(subject, drafts)
     findings = numbered(drafts[:MOST_FINDINGS], library)
     faults = [d for d in drafts if d.severity != "note"]
@@ -47,7 +60,7 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
         findings=findings,
         frame=frame(subject, here, faults, removal),
         answer_form=FORM,
-        limits=_limits(subject, reading, drafts, library),
+        limits=[*open_questions, *_limits(subject, reading, drafts, library)],
         quotes=_quotes(faults, library),
         read_as=_short(write_notation(subject.network)),
         measure=_measure(faults, library),
@@ -121,7 +134,7 @@ def _limits(subject: Subject, reading: Reading, drafts: list[Draft], library: Li
     hidden = len(drafts) - MOST_FINDINGS
     if hidden > 0:
         lines.append(f"{hidden} further finding(s): " + "; ".join(d.title for d in drafts[MOST_FINDINGS:]) + ".")
-    for draft in drafts[:2]:
+    for draft in [d for i, d in enumerate(drafts[:2]) if not i or d.severity in {"high", "medium"}]:
         principle = library.find(draft.principle)
         if principle is not None:
             line = limit_of(principle, draft.limit or draft.title)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from kaiming_mcp.architecture.ir import Conv, Dropout, Layer, Linear, Node, Norm
+from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Node, Norm
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure
-from kaiming_mcp.diagnosis.network.structure import Chain
+from kaiming_mcp.diagnosis.network.structure import Chain, cite
 from kaiming_mcp.diagnosis.network.subject import Subject
-from kaiming_mcp.diagnosis.principles import SIMPLE
+from kaiming_mcp.diagnosis.principles import INIT, SIMPLE
 
 
 def _linear_pair(subject: Subject) -> Draft | None:
@@ -21,8 +21,8 @@ def _linear_pair(subject: Subject) -> Draft | None:
     first, second = pairs[0]
     hidden = bool(subject.network.assumptions)
     fact = subject.facts.add(
-        f"{len(pairs)} pair(s) of linear layers with no nonlinearity between, first `{_name(first)}` then "
-        f"`{_name(second)}`{subject.hidden_forward}",
+        f"{len(pairs)} pair(s) of linear layers with no nonlinearity between, first {cite(first)} then "
+        f"{cite(second)}{subject.hidden_forward}",
         "read",
         len(pairs),
         "pairs",
@@ -41,8 +41,8 @@ def _linear_pair(subject: Subject) -> Draft | None:
 def _pairs(chain: Chain) -> list[tuple[Layer, Layer]]:
     found: list[tuple[Layer, Layer]] = []
     for i, item in enumerate(chain):
-        after = structure.next_active(chain, i)
-        if after is None or not (_mixes(item.node) and _mixes(after.node)):
+        after = structure.next_active(chain, i) if _mixes(item.node) else None
+        if after is None or not _mixes(after.node):
             continue
         first, second = item.node, after.node
         if isinstance(first, Layer) and isinstance(second, Layer) and not _factorised(first.op, second.op):
@@ -66,20 +66,22 @@ def _factorised(first: object, second: object) -> bool:
 
 def _bias_before_norm(subject: Subject) -> Draft | None:
     found = wasted = 0
+    first: Layer | None = None
     for chain in structure.chains(subject.network.root):
         for i, item in enumerate(chain[:-1]):
             node, after = item.node, chain[i + 1].node
             if not (isinstance(node, Layer) and isinstance(node.op, Linear | Conv) and node.op.bias):
                 continue
-            if isinstance(after, Layer) and isinstance(after.op, Norm) and after.op.kind in {"batch", "instance"}:
+            if isinstance(after, Layer) and isinstance(after.op, Norm) and _per_channel(after.op):
                 width = node.op.out_features if isinstance(node.op, Linear) else node.op.out_channels
+                first = first or node
                 found += item.copies
                 wasted += width * item.copies
-    if not found:
+    if first is None:
         return None
     fact = subject.facts.add(
-        f"{found} layers have a bias right before a batch norm, which subtracts it: {wasted:,} parameters without "
-        "effect",
+        f"{found} layers have a bias right before a batch norm, which subtracts it, first {cite(first)}: {wasted:,} "
+        "parameters without effect",
         "read",
         wasted,
         "parameters",
@@ -94,20 +96,27 @@ def _bias_before_norm(subject: Subject) -> Draft | None:
     )
 
 
+def _per_channel(norm: Norm) -> bool:
+    """Whether the mean is taken for each channel, so that a bias before it is subtracted again."""
+    return norm.kind in {"batch", "instance"} or (norm.kind == "group" and norm.groups == norm.features > 0)
+
+
 def _dropout_before_norm(subject: Subject) -> Draft | None:
-    found = 0
+    found, most = 0, 0.0
+    first: Layer | None = None
     for chain in structure.chains(subject.network.root):
         for i, item in enumerate(chain):
-            if not (isinstance(item.node, Layer) and isinstance(item.node.op, Dropout) and item.node.op.p > 0):
+            if not (isinstance(item.node, Layer) and isinstance(item.node.op, Dropout) and 0 < item.node.op.p < 1):
                 continue
             rest = [n.node for n in chain[i + 1 : i + 4]]
             if any(isinstance(n, Layer) and isinstance(n.op, Norm) and n.op.kind == "batch" for n in rest):
                 found += item.copies
-    if not found:
+                first, most = first or item.node, max(most, item.node.op.p)
+    if first is None:
         return None
     fact = subject.facts.add(
-        f"{found} dropout layers stand before a batch norm: its running variance is learnt with the factor 1/(1-p) "
-        "that evaluation does not have",
+        f"{found} dropout layers stand before a batch norm, first {cite(first)}: its running statistics are learnt on "
+        f"E[x²]/(1-p), up to x{1 / (1 - most):.3g} of what evaluation has",
         "read",
         found,
         "layers",
@@ -124,14 +133,21 @@ def _dropout_before_norm(subject: Subject) -> Draft | None:
 
 def _double_norm(subject: Subject) -> Draft | None:
     found = 0
+    first: tuple[Node, Node] | None = None
     for chain in structure.chains(subject.network.root):
-        for item, after in pairwise(chain):
-            both = (item.node, after.node)
-            if all(isinstance(n, Layer) and isinstance(n.op, Norm) for n in both):
+        for i, item in enumerate(chain):
+            after = structure.next_after(chain, i, structure.is_idle) if _is_norm(item.node) else None
+            if after is not None and _is_norm(after.node):
                 found += max(item.copies, 1)
-    if not found:
+                first = first or (item.node, after.node)
+    if first is None:
         return None
-    fact = subject.facts.add(f"{found} normalizations directly follow another one", "read", found, "layers")
+    fact = subject.facts.add(
+        f"{found} normalizations directly follow another one: {cite(first[0])}, then {cite(first[1])}{subject.hidden_forward}",
+        "read",
+        found,
+        "layers",
+    )
     return Draft(
         "low",
         SIMPLE,
@@ -139,6 +155,41 @@ def _double_norm(subject: Subject) -> Draft | None:
         (fact,),
         "remove the second; it sees unit variance already.",
         "loss after 100 steps with and without the second, three seeds.",
+    )
+
+
+def _is_norm(node: Node) -> bool:
+    return isinstance(node, Layer) and isinstance(node.op, Norm)
+
+
+def _norm_after_activation(subject: Subject) -> Draft | None:
+    """weight, nonlinearity, batch norm: it works, and costs a little; a note."""
+    found = 0
+    first: tuple[Layer, Node] | None = None
+    for chain in structure.chains(subject.network.root):
+        for before, item, after in zip(chain, chain[1:], chain[2:], strict=False):
+            act, norm = item.node, after.node
+            if not (isinstance(act, Layer) and isinstance(act.op, Activation) and _mixes(before.node)):
+                continue
+            if isinstance(norm, Layer) and isinstance(norm.op, Norm) and norm.op.kind == "batch":
+                found += max(item.copies, 1)
+                first = first or (act, norm)
+    if first is None:
+        return None
+    fact = subject.facts.add(
+        f"{found} batch norms stand behind the nonlinearity, first {cite(first[0])}, then {cite(first[1])}{subject.hidden_forward}",
+        "read",
+        found,
+        "norms",
+    )
+    return Draft(
+        "note",
+        INIT,
+        "Batch norm behind the nonlinearity",
+        (fact,),
+        "weight, norm, nonlinearity is the usual order: the norm then fixes the scale that the nonlinearity sees.",
+        "validation error in both orders, three seeds; both train.",
+        limit="A norm between",
     )
 
 
@@ -152,7 +203,7 @@ def _narrow_early(subject: Subject) -> Draft | None:
         width, reach = _width(layer), _reach(layer)
         if len(chain) >= 4 and width * 4 <= min(reach, _width(after)) and width < 16:
             fact = subject.facts.add(
-                f"`{_name(layer)}` lets {width} channels through where {reach} numbers come in and "
+                f"{cite(layer)} lets {width} channels through where {reach} numbers come in and "
                 f"{_width(after)} channels follow: a rank of {width} for everything behind it",
                 "read",
                 width,
@@ -184,11 +235,7 @@ def _reach(layer: Layer) -> int:
     return 0
 
 
-def _name(layer: Layer) -> str:
-    return (layer.path or layer.origin.text)[:60]
-
-
 def layer_findings(subject: Subject) -> list[Draft]:
     """All findings about what stands next to what."""
-    rules = (_linear_pair, _bias_before_norm, _dropout_before_norm, _double_norm, _narrow_early)
+    rules = (_linear_pair, _bias_before_norm, _dropout_before_norm, _double_norm, _norm_after_activation, _narrow_early)
     return [draft for rule in rules if (draft := rule(subject)) is not None]

@@ -2,48 +2,84 @@
 
 from __future__ import annotations
 
-from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Norm, Residual, walk
+from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Norm, Residual, Scale, walk
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.places import survey
+from kaiming_mcp.diagnosis.network.stretches import Run, longest_run
+from kaiming_mcp.diagnosis.network.structure import cite
 from kaiming_mcp.diagnosis.network.subject import Subject, course_of
 from kaiming_mcp.diagnosis.principles import RESIDUAL
 from kaiming_mcp.scaffold import Severity, power
 
+BARE_STAGE = 8
 PLAIN_FINE, PLAIN_WORSE = 18, 34
 """He et al. 2016 (CVPR), section 4.1: a plain net of 18 layers is still solved, 34 is worse than 18."""
 
 
 def _deep_plain(subject: Subject) -> Draft | None:
     root = subject.network.root
-    depth = structure.weighted(root)
-    if depth <= PLAIN_FINE or structure.has_skip(root):
+    run = longest_run(root)
+    bridged = structure.has_skip(root)
+    if subject.wishes.no_skip or _hides_concatenations(subject):
         return None
+    if run.depth <= PLAIN_FINE:
+        return _bare_stage(subject, run) if bridged else None
+    where = f" from {cite(run.first)} to {cite(run.last)}" if run.first and run.last else ""
     fact = subject.facts.add(
-        f"{depth} weighted layers in a row and no skip{subject.hidden_forward}; plain nets: 18 layers are still "
-        "solved, 34 have the higher training error (28.54 against 27.94 top-1)",
+        f"{run.depth} weighted layers in a row and no skip{subject.hidden_forward}{where}, {run.kept} of equal width and size; "
+        "plain nets: 18 layers are still solved, 34 have the higher training error (28.54 against 27.94 top-1)",
         "read",
-        depth,
+        run.depth,
         "layers",
         "He et al. 2016 (ResNet), Table 2",
     )
-    if subject.wishes.no_skip:
-        return None
-    followed = subject.course is not None
+    followed = subject.course is not None and not bridged
     skips = course_of(variants.with_skips(subject.network), subject.init, subject.batch) if followed else None
     predicted = (
         f"gradient first/last {power(skips.log_backward)} with pre-normalised skips round pairs." if skips else ""
     )
     return Draft(
-        "medium" if depth >= PLAIN_WORSE else "low",
+        "medium" if run.depth >= PLAIN_WORSE else "low",
         RESIDUAL,
-        f"Deep plain stack: {depth} layers without a skip",
+        f"Deep plain stack: {run.depth} layers without a skip",
         (fact,),
         "only if the test below fails: identity skips round pairs of layers, with the norm inside the branch.",
         "training loss of this depth against its truncation to half, equal steps; the deeper one must not be worse.",
         predicted,
-        weight=depth / 100,
+        weight=run.depth / 100,
         limit="Shallow nets",
     )
+
+
+def _bare_stage(subject: Subject, run: Run) -> Draft | None:
+    """Layers round which the identity would fit, in a network that has skips elsewhere."""
+    sums = sum(n for _, n in structure.residuals(subject.network.root))
+    if sums < 2 or run.kept < BARE_STAGE or run.first is None or run.last is None:
+        return None
+    fact = subject.facts.add(
+        f"{run.depth} weighted layers without a skip from {cite(run.first)} to {cite(run.last)}{subject.hidden_forward}, "
+        f"{run.kept} of equal width and size, beside {sums} residual sums elsewhere",
+        "read",
+        run.depth,
+        "layers",
+    )
+    return Draft(
+        "low",
+        RESIDUAL,
+        f"A stage of {run.depth} layers without a skip",
+        (fact,),
+        "put identity skips round pairs of these layers, as in the other stages, or say why they need none.",
+        "training loss with these skips added, equal steps.",
+        weight=run.depth / 100,
+        limit="Shallow nets",
+    )
+
+
+def _hides_concatenations(subject: Subject) -> bool:
+    """Whether decoder layers take twice what arrives: skips that the text does not show."""
+    doubled = [m for m in survey(subject.network).misfits if m.arrived and m.expected == 2 * m.arrived]
+    return bool(doubled) and bool(subject.network.assumptions)
 
 
 def _post_norm(subject: Subject) -> Draft | None:
@@ -93,8 +129,9 @@ def _projection_on_skip(subject: Subject) -> Draft | None:
         elif mixing:
             same += copies
         for op in ops:
-            if isinstance(op, Activation | Dropout):
-                name = op.name if isinstance(op, Activation) else "dropout"
+            constant = isinstance(op, Scale) and op.factor != 1
+            if isinstance(op, Activation | Dropout) or constant:
+                name = op.name if isinstance(op, Activation) else "constant" if constant else "dropout"
                 spoilt[name] = spoilt.get(name, 0) + copies
     if not same and not spoilt:
         if changing:

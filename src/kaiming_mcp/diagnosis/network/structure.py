@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from kaiming_mcp.architecture.ir import (
@@ -15,7 +15,9 @@ from kaiming_mcp.architecture.ir import (
     Linear,
     Node,
     Norm,
+    Op,
     Pool,
+    Product,
     Recurrent,
     Repeat,
     Reshape,
@@ -36,6 +38,8 @@ class Item:
 
 
 Chain = list[Item]
+LONGEST_CITE = 60
+GATES = frozenset({"sigmoid", "hardsigmoid"})
 
 
 def main_chain(root: Node) -> Chain:
@@ -48,7 +52,8 @@ def main_chain(root: Node) -> Chain:
             case Sequence():
                 stack.extend((child, copies) for child in reversed(node.children))
             case Repeat():
-                seam = [(node.body, 0)] if node.count > 1 else []
+                # One more copy shows the seam; inside of that copy every seam has been shown.
+                seam = [(node.body, 0)] if node.count > 1 and copies else []
                 stack.extend([*seam, (node.body, copies * node.count)])
             case _:
                 chain.append(Item(node, copies))
@@ -105,11 +110,86 @@ def hidden_activation(root: Node) -> Activation | None:
     chain = main_chain(root)
     # A nonlinearity that closes a repeated body is a hidden one, although it also comes last.
     last = chain[-1].node if chain and chain[-1].copies == 1 else None
+    gates = {id(layer) for node, _ in walk(root) if isinstance(node, Product) for layer in _gates(node)}
     tally: dict[Activation, int] = {}
     for layer, times in layers(root):
-        if isinstance(layer.op, Activation) and layer is not last and "softmax" not in layer.op.name:
+        if not isinstance(layer.op, Activation) or layer is last or id(layer) in gates:
+            continue
+        if "softmax" not in layer.op.name:
             tally[layer.op] = tally.get(layer.op, 0) + times
     return max(tally, key=lambda op: tally[op]) if tally else None
+
+
+def _gates(product: Product) -> Iterator[Layer]:
+    """Sigmoids that close a factor of a product: they weigh the other factor, and are no hidden nonlinearity."""
+    for branch in product.branches:
+        for item in main_chain(branch)[-1:]:
+            if isinstance(item.node, Layer) and isinstance(item.node.op, Activation) and item.node.op.name in GATES:
+                yield item.node
+
+
+def cite(node: Node) -> str:
+    """Where a layer, or the first layer of a block, stands in the user's text: the line and its own words."""
+    layer = next((found for found, _ in layers(node)), None)
+    if layer is None:
+        return "an empty block"
+    text = layer.origin.text or layer.path or type(layer.op).__name__
+    shown = text if len(text) <= LONGEST_CITE else f"{text[: LONGEST_CITE - 1]}…"
+    return f"line {layer.origin.line}: `{shown}`" if layer.origin.line else f"`{shown}`"
+
+
+def width_in(op: Op) -> int | None:
+    """Features that a weighted layer expects; None for any other."""
+    match op:
+        case Linear(in_features=width) | Recurrent(in_features=width) | Attention(features=width):
+            return width
+        case Conv(in_channels=width):
+            return width
+        case _:
+            return None
+
+
+def width_out(op: Op) -> int | None:
+    """Features that leave a weighted layer; None for any other."""
+    match op:
+        case Linear(out_features=width) | Conv(out_channels=width) | Attention(features=width):
+            return width
+        case Recurrent(hidden=hidden, bidirectional=both):
+            return hidden * (1 + both)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last layers of a network: its head, the nonlinearity behind it, and dropout that acts on the output."""
+
+    head: Layer
+    activation: Layer | None
+    dropout: Layer | None
+
+    @property
+    def units(self) -> int:
+        """Numbers for each example or position; 0 where that is not known."""
+        return width_out(self.head.op) or 0
+
+
+def ending(root: Node) -> Ending | None:
+    """The head of a network and what follows it; None where the last weighted layer is a hidden one."""
+    activation = dropout = None
+    for item in reversed(main_chain(root)):
+        if not isinstance(item.node, Layer) or item.copies != 1:
+            return None
+        op = item.node.op
+        if isinstance(op, Dropout):
+            dropout = item.node if op.p > 0 and dropout is None else dropout
+        elif isinstance(op, Activation) and activation is None:
+            activation = item.node
+        elif isinstance(op, Linear | Conv):
+            return Ending(item.node, activation, dropout)
+        elif not isinstance(op, Reshape | Pool):
+            return None
+    return None
 
 
 def is_passive(node: Node) -> bool:
@@ -119,6 +199,16 @@ def is_passive(node: Node) -> bool:
     )
 
 
+def is_idle(node: Node) -> bool:
+    """Whether a layer does nothing to the numbers: reshaping, dropout."""
+    return isinstance(node, Layer) and isinstance(node.op, Reshape | Dropout)
+
+
+def next_after(chain: Chain, start: int, skipped: Callable[[Node], bool]) -> Item | None:
+    """The next item of a chain after `start` that is not skipped."""
+    return next((chain[i] for i in range(start + 1, len(chain)) if not skipped(chain[i].node)), None)
+
+
 def next_active(chain: Chain, start: int) -> Item | None:
     """The next item of a chain after `start` that is not passive."""
-    return next((item for item in chain[start + 1 :] if not is_passive(item.node)), None)
+    return next_after(chain, start, is_passive)

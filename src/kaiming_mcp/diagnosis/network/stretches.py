@@ -1,0 +1,93 @@
+"""The longest run of weighted layers that no skip bridges, and where it lies in the user's text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kaiming_mcp.architecture.ir import (
+    Conv,
+    Layer,
+    Linear,
+    Node,
+    Op,
+    Product,
+    Repeat,
+    Sequence,
+    children,
+    is_weighted,
+    layers,
+)
+from kaiming_mcp.diagnosis.network import structure
+
+
+class Run(NamedTuple):
+    """Weighted layers in a row: how many, how many of them keep width and size, the first and the last."""
+
+    depth: int = 0
+    kept: int = 0
+    first: Layer | None = None
+    last: Layer | None = None
+
+    def then(self, other: Run) -> Run:
+        """This run and another directly behind it."""
+        return Run(self.depth + other.depth, self.kept + other.kept, self.first or other.first, other.last or self.last)
+
+
+class _Runs(NamedTuple):
+    """The run that a node begins with, the one that it ends with, the longest; `joined` if a skip lies between."""
+
+    head: Run = Run()
+    tail: Run = Run()
+    longest: Run = Run()
+    joined: bool = False
+
+
+def longest_run(root: Node) -> Run:
+    """The longest run of weighted layers without a skip round any of them."""
+    return _runs(root).longest
+
+
+def _runs(node: Node) -> _Runs:
+    match node:
+        case Layer(op=op):
+            run = Run(1, int(_keeps(op)), node, node) if is_weighted(op) else Run()
+            return _Runs(run, run, run)
+        case Sequence():
+            found = _Runs()
+            for child in node.children:
+                found = _after(found, _runs(child))
+            return found
+        case Repeat():
+            return _repeated(_runs(node.body), node.count)
+        case Product():
+            held = [layer for layer, _ in layers(node) if is_weighted(layer.op)]
+            run = Run(structure.weighted(node), 0, held[0], held[-1]) if held else Run()
+            return _Runs(run, run, run)
+        case _:
+            inside = max((_runs(child).longest for child in children(node)), key=lambda run: run.depth, default=Run())
+            return _Runs(longest=inside, joined=True)
+
+
+def _after(one: _Runs, two: _Runs) -> _Runs:
+    seam = one.tail.then(two.head)
+    longest = max(one.longest, two.longest, seam, key=lambda run: run.depth)
+    head = one.head if one.joined else seam
+    tail = two.tail if two.joined else seam
+    return _Runs(head, tail, longest, one.joined or two.joined)
+
+
+def _repeated(body: _Runs, count: int) -> _Runs:
+    if body.joined:
+        return _after(body, body) if count > 1 else body
+    run = body.head._replace(depth=body.head.depth * count, kept=body.head.kept * count)
+    return _Runs(run, run, run)
+
+
+def _keeps(op: Op) -> bool:
+    match op:
+        case Linear():
+            return op.in_features == op.out_features
+        case Conv():
+            return op.in_channels == op.out_channels and set(op.stride) == {1}
+        case _:
+            return False
