@@ -32,7 +32,7 @@ from kaiming_mcp.architecture.torch_repr import looks_like_torch_repr
 
 DATA = Path(__file__).parents[1] / "data" / "model_texts"
 FACTS: dict[str, dict[str, Any]] = json.loads((DATA / "manifest.json").read_text(encoding="utf-8"))["facts"]
-FILES = sorted(FACTS)
+FILES = sorted(name for name in FACTS if "_repr_" in name)
 
 
 def _read(name: str) -> list[Network]:

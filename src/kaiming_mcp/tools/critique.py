@@ -79,7 +79,7 @@ def critique_text(
         "architecture": short_form(read.network, read.source),
         "input": input,
         "batch": batch,
-        "initialization": initialization,
+        "initialization": read.initialization,
         "goal": goal,
         "constraints": constraints,
     }

@@ -45,6 +45,8 @@ class ReadNetwork:
     batch: int
     given: Given
     source: Source
+    initialization: str
+    """The words of the argument, or of the text where the argument is empty."""
 
 
 def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
@@ -53,7 +55,8 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
     Raises:
         ToolError: an argument is not understood; the message shows a valid one.
     """
-    init = read_initialization(sent.initialization)
+    asked = sent.initialization.strip()
+    init = read_initialization(asked)
     if not 0 <= sent.batch <= LARGEST_BATCH:
         raise ToolError(f"`batch` must lie between 1 and {LARGEST_BATCH:,}, got {sent.batch}. Example: 128")
     shape = None
@@ -64,7 +67,7 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
             raise ToolError(f"`input`: {error}") from error
     source = read_source("architecture", sent.architecture, roots)
     try:
-        reading = _chosen(read_architecture(source.text), source.fragment)
+        reading = read_architecture(source.text, source.fragment)
     except NotAnArchitectureError as nothing:
         hint = f" To have a file read, send path:{source.text.strip()}" if is_file_name(source.text) else ""
         return f"{nothing}{hint}"
@@ -81,8 +84,11 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
             f"a class that is not known: {', '.join(unknown[:4])}. Write what they compute in the layer notation "
             "(kaiming://guide/layer-notation), from their forward()."
         )
-    given = Given(input=shape is not None, batch=sent.batch > 0, initialization=bool(sent.initialization.strip()))
-    return ReadNetwork(network, reading, init, sent.batch or ASSUMED_BATCH, given, source)
+    words = asked or network.initialization
+    if not asked:
+        init = _of_the_text(reading)
+    given = Given(shape is not None, sent.batch > 0, bool(asked), not asked and bool(words))
+    return ReadNetwork(network, reading, init, sent.batch or ASSUMED_BATCH, given, source, words)
 
 
 def read_source(argument: str, value: str, roots: Roots, example: str = "path:models/net.py") -> Source:
@@ -97,18 +103,12 @@ def read_source(argument: str, value: str, roots: Roots, example: str = "path:mo
         raise ToolError(str(error)) from error
 
 
-def _chosen(reading: Reading, wanted: str) -> Reading:
-    """The reading with the network of that name first."""
-    if not wanted:
-        return reading
-    names = [network.name for network in reading.networks]
-    if wanted not in names:
-        held = ", ".join(names[:10])
-        raise ReadError(
-            f"the file holds no network {wanted[:60]!r} but {held}. Example: path:models/net.txt#{names[0]}"
-        )
-    first = reading.networks[names.index(wanted)]
-    return replace(reading, networks=(first, *(n for n in reading.networks if n is not first)))
+def _of_the_text(reading: Reading) -> Initialization:
+    """What the text says of its initialization, or else the default of its framework."""
+    words = reading.networks[0].initialization
+    if words:
+        return parse_initialization(words)
+    return parse_initialization("keras") if reading.format.startswith("keras") else PYTORCH_DEFAULT
 
 
 def read_initialization(text: str) -> Initialization:

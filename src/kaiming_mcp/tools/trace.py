@@ -115,7 +115,7 @@ def trace_text(
         "architecture": short_form(read.network, read.source),
         "input": input,
         "batch": batch,
-        "initialization": initialization,
+        "initialization": read.initialization,
         "simulate": with_simulation,
     }
     # A simulation is repeatable, but how many draws fit into its time is not: it stays outside the digest.

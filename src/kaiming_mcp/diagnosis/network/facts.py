@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kaiming_mcp.architecture.ir import Norm, Reading, Repeat, layers, walk
+from kaiming_mcp.architecture.ir import Difference, Norm, Reading, Repeat, layers, walk
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
 from kaiming_mcp.scaffold import bounded, number, power
 from kaiming_mcp.signal.station import Station
+
+MOST_DIFFERENCES, MOST_ASSUMPTIONS, MOST_MENTIONS, LONGEST_MENTION = 4, 4, 4, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Given:
     input: bool
     batch: bool
     initialization: bool
+    read: bool = False
+    """Whether the initialization was read from the text."""
 
 
 def read_facts(subject: Subject, reading: Reading) -> None:
@@ -41,12 +45,23 @@ def read_facts(subject: Subject, reading: Reading) -> None:
     account = subject.account
     text = f"{account.total:,} parameters"
     if account.differences:
-        text += f" = {account.printed:,} in the printed modules " + " ".join(
-            f"{'+' if d.count > 0 else '-'} {abs(d.count):,} ({d.reason})" for d in account.differences
-        )
+        text += f" = {account.printed:,} in the modules shown " + _explained(account.differences)
     if account.unknown:
         text = f"at least {text}; unknown modules: {', '.join(account.unknown[:4])}"
     subject.facts.add(text, "read", account.total, "parameters")
+
+
+def _explained(differences: tuple[Difference, ...]) -> str:
+    largest = sorted(differences, key=lambda d: -abs(d.count))
+    parts = [f"{_signed(d.count)} ({d.reason})" for d in largest[:MOST_DIFFERENCES]]
+    rest = largest[MOST_DIFFERENCES:]
+    if rest:
+        parts.append(f"{_signed(sum(d.count for d in rest))} ({len(rest)} smaller differences)")
+    return " ".join(parts)
+
+
+def _signed(count: int) -> str:
+    return f"{'-' if count < 0 else '+'} {abs(count):,}"
 
 
 def _tally(found: dict[str, int]) -> str:
@@ -55,12 +70,18 @@ def _tally(found: dict[str, int]) -> str:
 
 def assumed_facts(subject: Subject, given: Given) -> None:
     """What the text hides, and what was taken for arguments that were not given."""
-    for assumption in subject.network.assumptions[:4]:
+    made = subject.network.assumptions
+    for assumption in made[:MOST_ASSUMPTIONS]:
         subject.facts.add(f"{assumption.statement}. Settled by: {assumption.settle}", "assumed")
+    if len(made) > MOST_ASSUMPTIONS:
+        more = "; ".join(a.statement.split(":")[0][:LONGEST_MENTION] for a in made[MOST_ASSUMPTIONS:][:MOST_MENTIONS])
+        subject.facts.add(f"{len(made) - MOST_ASSUMPTIONS} further assumptions, about: {more}", "assumed")
+    if given.read and not subject.untraced:
+        subject.facts.add(f"the text gives the initialization: {subject.init.describe()}", "read")
     if subject.untraced:
         return
     taken: list[str] = []
-    if not given.initialization:
+    if not given.initialization and not given.read:
         taken.append(f"initialization = {subject.init.describe()}")
     if not given.input and subject.network.input is None:
         taken.append("input size unknown, its numbers independent with unit variance")
