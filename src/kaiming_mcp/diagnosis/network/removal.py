@@ -27,7 +27,7 @@ def first_removal(subject: Subject, drafts: list[Draft]) -> Removal:
     """The first part to remove: without effect, then the largest, then unmeasured, then depth."""
     idle = next((d for d in drafts if d.principle == SIMPLE and d.severity != "note"), None)
     if idle is not None:
-        return Removal(f"{idle.title.lower()}: {idle.remedy.rstrip(".")}", idle.evidence, idle.test)
+        return Removal(f"{idle.title.lower()}: {idle.remedy.rstrip('.')}", idle.evidence, idle.test)
     return _largest(subject) or _dropout_beside_norm(subject) or _depth(subject)
 
 
