@@ -46,7 +46,7 @@ ROWS: list[dict[str, Any]] = json.loads(gzip.decompress((DATA / "hf_configs.json
 BY_FAMILY: dict[str, list[dict[str, Any]]] = defaultdict(list)
 for _row in ROWS:
     BY_FAMILY[_row["config"]["model_type"]].append(_row)
-LLAMA: dict[str, Any] = json.loads((DATA / "hf_configs" / "12_config_hf_llama.json").read_text(encoding="utf-8"))
+LLAMA: dict[str, Any] = json.loads((DATA / "model_texts" / "12_config_hf_llama.json").read_text(encoding="utf-8"))
 PLAIN = [row["config"] for row in ROWS[::2]]
 
 
@@ -107,7 +107,7 @@ def test_parameters_add_up_to_the_librarys_total(family: str) -> None:
     ],
 )
 def test_a_file_without_a_class_is_read_as_the_usual_one_and_says_so(file: str, name: str, total: int) -> None:
-    text = (DATA / "hf_configs" / file).read_text(encoding="utf-8")
+    text = (DATA / "model_texts" / file).read_text(encoding="utf-8")
     assert looks_like_config(text)
     (network,) = _read(text)
     assert (network.name, _total([network])) == (name, total)

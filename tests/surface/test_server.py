@@ -106,9 +106,11 @@ async def test_numbers_that_come_as_text_are_taken(client: Client) -> None:
 
 @in_both_eras
 async def test_json_pasted_as_text_arrives_as_text(client: Client) -> None:
-    result = await client.call_tool("critique_architecture", {"architecture": '{"model_type": "bert"}'})
+    result = await client.call_tool("critique_architecture", {"architecture": '{"name": "bert"}'})
     assert not result.is_error
     assert "JSON" in _text(result)
+    result = await client.call_tool("critique_architecture", {"architecture": '{"model_type": "bert"}'})
+    assert "109,482,240 parameters" in _text(result)
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [

@@ -31,7 +31,7 @@ ACCEPTED = (
     "the source of the model's class, or the network in the layer notation (kaiming://guide/layer-notation), one word "
     "and its numbers for each layer"
 )
-LONGEST_TEXT, MOST_LINES = 2_000_000, 100_000
+LONGEST_TEXT, MOST_LINES, MOST_NAMED = 2_000_000, 100_000, 10
 
 
 class NotAnArchitectureError(ReadError):
@@ -133,7 +133,10 @@ def _first(reading: Reading, wanted: str) -> Reading:
     chosen = next((n for n in reading.networks if n.name.lower() == wanted.lower()), None)
     if chosen is None:
         names = [*dict.fromkeys(n.name for n in reading.networks)]
-        raise ReadError(f"No network is named {wanted[:60]!r} here; there is: {', '.join(names)}. Example: #{names[0]}")
+        raise ReadError(
+            f"No network is named {wanted[:60]!r} here; there is: {', '.join(names[:MOST_NAMED])}. "
+            f"Example: path:models/net.py#{names[0]}"
+        )
     return replace(reading, networks=(chosen, *(n for n in reading.networks if n is not chosen)))
 
 
