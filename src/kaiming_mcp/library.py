@@ -110,7 +110,7 @@ PRINCIPLE_IDS = (
     "ai-as-a-common-language",
 )
 REASONING_IDS = ("fundamental-symmetry", "abstraction-stack", "historical-eras")
-GUIDE_IDS = ("index", "layer-notation")
+GUIDE_IDS = ("index", "formats", "layer-notation")
 
 
 def content_root() -> Path:

@@ -40,6 +40,15 @@ def register_resources(server: MCPServer, content: Library) -> None:
     )
     _static(
         server,
+        "kaiming://guide/formats",
+        "formats",
+        "How to send a network",
+        "Every text that is read as a network, and what each hides",
+        content.guides["formats"],
+        0.7,
+    )
+    _static(
+        server,
         "kaiming://guide/layer-notation",
         "layer-notation",
         "Layer notation",

@@ -26,12 +26,12 @@ Kaiming He's way of thinking, grounded in facts. Use when someone designs a neur
 gradients vanish or explode, wonders whether a task is generative, or carries machine learning into \
 another science. Do not use for general coding or for training runs: nothing is executed here.
 
-Each scaffold tool reads what is pasted (a PyTorch print(model), or the layer notation of \
-kaiming://guide/layer-notation) or a file in a directory that the user allowed (path:models/net.py), \
-computes what theory can (second moment, gradient and input correlation through this very network at \
-initialization), and returns: verdict, three numbers, one change, findings with tests, facts with their \
-basis, and a frame of steps. Fill in every step of the frame and cite fact ids; keep \
-assumed apart from read and computed. Quotations carry a grade; quote only those.
+Each scaffold tool reads what is pasted (a PyTorch print(model), a torchinfo, torchsummary or Keras summary, \
+a config.json, source code, or the layer notation: kaiming://guide/formats) or a file in a directory that the \
+user allowed (path:models/net.py#Net), computes what theory can (second moment, gradient and input correlation \
+through this very network at initialization), and returns: verdict, three numbers, one change, findings \
+with tests, facts with their basis, and a frame of steps. Fill in every step of the frame and cite fact \
+ids; keep assumed apart from read and computed. Quotations carry a grade; quote only those.
 
 trace_signal gives the numbers by depth (and a simulation), derive_initialization a gain with what it holds. \
 Facts are recomputed in milliseconds: to compare two designs, edit `read_as` (the network in layer \

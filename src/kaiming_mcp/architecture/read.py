@@ -28,8 +28,8 @@ globalpool ; linear 64 10"""
 
 ACCEPTED = (
     "Send what PyTorch's print(model) gives, a torchinfo, torchsummary or Keras summary, a Hugging Face config.json, "
-    "the source of the model's class, or the network in the layer notation (kaiming://guide/layer-notation), one word "
-    "and its numbers for each layer"
+    "the source of the model's class, or the network in the layer notation (one word and its numbers for each layer): "
+    "kaiming://guide/formats"
 )
 LONGEST_TEXT, MOST_LINES, MOST_NAMED = 2_000_000, 100_000, 10
 

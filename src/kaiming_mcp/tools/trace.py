@@ -45,7 +45,8 @@ def register(server: MCPServer, content: Library, roots: Roots) -> None:
         architecture: Annotated[
             str,
             Field(
-                description="print(model) of PyTorch, the layer notation, or path:models/net.py in an allowed directory"
+                description="print(model), a torchinfo, torchsummary or Keras summary, config.json, source code, "
+                "the layer notation, or path:models/net.py#Net in an allowed directory"
             ),
         ],
         input: Annotated[str, Field(description='Size of one input: "3x224x224", "784", "tokens 1024"')] = "",
