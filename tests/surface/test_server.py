@@ -281,3 +281,10 @@ async def test_many_calls_at_once_are_all_answered(client: Client) -> None:
             for width in range(8, 40):
                 group.start_soon(one, width)
     assert answers == [True] * 32
+
+
+async def test_what_a_class_tells_is_said_even_where_sizes_are_left_out(client: Client) -> None:
+    text = "TransformerEncoder((layers): ModuleList((0-11): 12 x TransformerEncoderLayer(...)))"
+    result = await client.call_tool("critique_architecture", {"architecture": text})
+    assert "12 layers start with equal weights" in _text(result)
+    assert len(_text(result)) < 1_200

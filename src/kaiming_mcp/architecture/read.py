@@ -14,6 +14,7 @@ from kaiming_mcp.architecture.notation import looks_like_notation, read_notation
 from kaiming_mcp.architecture.pairing import with_configuration, with_table
 from kaiming_mcp.architecture.paste.clean import clean
 from kaiming_mcp.architecture.paste.parts import Parts, fenced, parts
+from kaiming_mcp.architecture.shorthand import looks_like_shorthand, read_shorthand
 from kaiming_mcp.architecture.source.printed import read_with_printout
 from kaiming_mcp.architecture.source.reader import looks_like_source, read_source
 from kaiming_mcp.architecture.tables.torchinfo import looks_like_torchinfo, read_torchinfo
@@ -54,7 +55,7 @@ def read_architecture(text: str, wanted: str = "") -> Reading:
     if looks_like_notation(text) and (not looks_like_torch_repr(text) or 'unknown "' in text):
         return _first(read_notation(text), wanted)
     found = parts(text)
-    reading = _printed(text, found) or _written(found, wanted) or _tabled(text) or _configured(text)
+    reading = _printed(text, found) or _written(found, wanted) or _tabled(text) or _configured(text) or _jotted(text)
     if reading is not None:
         return _first(reading, wanted)
     raise NotAnArchitectureError(f"{_what(text)} {ACCEPTED}.")
@@ -111,6 +112,10 @@ def _tabled(text: str) -> Reading | None:
 
 def _configured(text: str) -> Reading | None:
     return read_config(text) if looks_like_config(text) else None
+
+
+def _jotted(text: str) -> Reading | None:
+    return read_shorthand(text) if looks_like_shorthand(text) else None
 
 
 def _unless(read: Callable[[], Reading | None]) -> Reading | ReadError | None:

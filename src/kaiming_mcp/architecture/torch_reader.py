@@ -32,6 +32,7 @@ from kaiming_mcp.architecture.ir import (
     Sequence,
     layers,
 )
+from kaiming_mcp.architecture.shorthand import jotted
 from kaiming_mcp.architecture.torch_modules import NO_PARAMETERS, is_known, sizeless, to_layer
 from kaiming_mcp.architecture.torch_repr import EXAMPLE, Module, parse
 
@@ -156,6 +157,8 @@ class _Converter:
             return block(module, path, self)
         if NO_PARAMETERS.search(module.cls):
             return Layer(Reshape("identity"), path, Origin(module.line, module.text), "assumed")
+        if not module.children and module.cls == "Sequential" and (steps := jotted(module.arguments)):
+            return Sequence(tuple(steps), path)
         if not module.children:
             return self._embedding(module, path)
         if module.arguments and is_known(module.cls.removeprefix("Parametrized")):

@@ -8,7 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.architecture.account import account
 from kaiming_mcp.architecture.errors import ReadError
-from kaiming_mcp.architecture.ir import Network, Reading
+from kaiming_mcp.architecture.ir import Network, Reading, Repeat, walk
 from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.architecture.read import NotAnArchitectureError, read_architecture
@@ -82,7 +82,7 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
         return (
             f"{network.name} was read ({network.modules} modules), but every module that holds weights is of "
             f"a class that is not known: {', '.join(unknown[:4])}. Write what they compute in the layer notation "
-            "(kaiming://guide/layer-notation), from their forward()."
+            f"(kaiming://guide/layer-notation), from their forward().{_copies(network)}"
         )
     words = asked or network.initialization
     if not asked:
@@ -101,6 +101,18 @@ def read_source(argument: str, value: str, roots: Roots, example: str = "path:mo
         return resolve(value, roots, argument, example)
     except ReadError as error:
         raise ToolError(str(error)) from error
+
+
+def _copies(network: Network) -> str:
+    """What a class tells even where its sizes are left out."""
+    count = next((n.count for n, _ in walk(network.root) if isinstance(n, Repeat) and n.identical and n.count > 1), 0)
+    if not count:
+        return ""
+    return (
+        f" Known all the same: nn.TransformerEncoder deep-copies one initialised layer, so its {count} layers start with "
+        "equal weights (torch.equal(m.layers[0].linear1.weight, m.layers[1].linear1.weight) is True); to differ, each "
+        "must be initialised again."
+    )
 
 
 def _of_the_text(reading: Reading) -> Initialization:
