@@ -283,6 +283,7 @@ async def test_many_calls_at_once_are_all_answered(client: Client) -> None:
     assert answers == [True] * 32
 
 
+@in_both_eras
 async def test_what_a_class_tells_is_said_even_where_sizes_are_left_out(client: Client) -> None:
     text = "TransformerEncoder((layers): ModuleList((0-11): 12 x TransformerEncoderLayer(...)))"
     result = await client.call_tool("critique_architecture", {"architecture": text})

@@ -109,9 +109,9 @@ def _copies(network: Network) -> str:
     if not count:
         return ""
     return (
-        f" Known all the same: nn.TransformerEncoder deep-copies one initialised layer, so its {count} layers start with "
-        "equal weights (torch.equal(m.layers[0].linear1.weight, m.layers[1].linear1.weight) is True); to differ, each "
-        "must be initialised again."
+        f" Known all the same: nn.TransformerEncoder deep-copies one initialised layer, so its {count} layers start "
+        "with equal weights (torch.equal(m.layers[0].linear1.weight, m.layers[1].linear1.weight) is True); to differ, "
+        "each must be initialised again."
     )
 
 
