@@ -1,0 +1,1 @@
+"""What a person measured: numbers of a run, read from whatever they paste, with what their printing allows."""

@@ -1,0 +1,279 @@
+"""JSON, JSON lines and printed Python dicts of measurements: our probe, W&B, TensorBoard, Keras, Trainer logs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from kaiming_mcp.measurements import histogram, layers
+from kaiming_mcp.measurements.quantity import (
+    GRADIENTS,
+    PER_LAYER,
+    UNKNOWN,
+    Quantity,
+    filled,
+    probe_quantity,
+    quantity_of,
+)
+from kaiming_mcp.measurements.record import At, Reading
+from kaiming_mcp.measurements.value import Value, exactly
+from kaiming_mcp.measurements.written import Digits, numbers_of, value_of
+
+DEEPEST = 12
+"""Nesting below which nothing is looked for."""
+_NAMES = (
+    "name",
+    "layer",
+    "layer_name",
+    "module",
+    "param",
+    "parameter",
+    "param_name",
+    "tensor",
+    "variable",
+    "block",
+    "tag",
+    "metric",
+)
+_KINDS = ("type", "class", "kind", "module_type", "layer_type")
+_STEPS = (
+    "global_step",
+    "_step",
+    "step",
+    "iter",
+    "iteration",
+    "it",
+    "num_updates",
+    "update",
+    "batch",
+    "steps",
+    "global_steps",
+)
+_EPOCHS = ("epoch", "epochs")
+_TIMES = (
+    "time",
+    "wall",
+    "wall_time",
+    "walltime",
+    "timestamp",
+    "_timestamp",
+    "_runtime",
+    "runtime",
+    "elapsed",
+    "eta",
+    "seconds",
+)
+_VALUES = ("value", "values", "y", "val")
+_NULL_IS_NAN = ("second_moment", "gradient", "weight_grad_norm")
+"""Keys of the probe that hold null where the number is not finite (JSON has no nan)."""
+_DEPTHS = ("depth", "n_layers", "num_layers", "layers", "n_layer", "l", "d")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the surrounding document says of a number."""
+
+    line: int
+    quantity: Quantity = UNKNOWN
+    layer: str = ""
+    at: At | None = None
+    depth: int | None = None
+    kind: str = ""
+    fan_in: int | None = None
+    probe: bool = False
+    label: str = ""
+
+
+def head(content: Any) -> dict[str, str | int | float | None]:
+    """The head of our probe's document, or {}."""
+    if not _is_probe(content):
+        return {}
+    result: dict[str, str | int | float | None] = {}
+    for key, item in cast(dict[str, Any], content).items():
+        if isinstance(item, Digits):
+            x = float(item)
+            result[key] = int(x) if math.isfinite(x) and x.is_integer() and "." not in item else x
+        elif isinstance(item, str) or item is None:
+            result[key] = item
+    return result
+
+
+def readings(content: Any, line: int) -> Iterator[Reading]:
+    """Every number of a document with what the document says of it."""
+    if _is_probe(content):
+        yield from _probe(content, line)
+    else:
+        yield from _walk(content, _Place(line), 0)
+
+
+def _is_probe(content: Any) -> bool:
+    return isinstance(content, dict) and "probe" in content and isinstance(cast(Any, content).get("layers"), list)
+
+
+def _probe(content: dict[str, Any], line: int) -> Iterator[Reading]:
+    for row in content["layers"]:
+        if not isinstance(row, dict):
+            continue
+        row = cast(dict[str, Any], row)
+        name, call, fan_in = str(row.get("name", "")), value_of(row.get("call")), value_of(row.get("fan_in"))
+        name += f" (call {call.x:.0f})" if call and call.x > 1 else ""
+        for key, item in row.items():
+            quantity, value = probe_quantity(key), value_of(item)
+            if item is None and key in _NULL_IS_NAN:
+                value = exactly(math.nan, "null")
+            if quantity and value:
+                value = value if not value.finite else exactly(value.x, value.text)
+                kind, fan = str(row.get("type", "")), int(fan_in.x) if fan_in and fan_in.finite else None
+                yield Reading(line, quantity, value, name, kind=kind, given=True, fan_in=fan, label=key)
+    loss = value_of(content.get("loss"))
+    if loss is None and content.get("cotangent") == "loss":
+        loss = exactly(math.nan, "null")
+    if loss:
+        yield Reading(line, Quantity("loss", "value"), loss, label="loss")
+
+
+def _walk(content: Any, place: _Place, depth: int) -> Iterator[Reading]:
+    if depth > DEEPEST:
+        return
+    if isinstance(content, dict):
+        yield from _object(cast(dict[str, Any], content), place, depth)
+    elif isinstance(content, list):
+        yield from _list(cast(list[Any], content), place, depth)
+    elif value := value_of(content):
+        yield _reading(value, place)
+
+
+def _reading(value: Value, place: _Place) -> Reading:
+    return Reading(
+        place.line, place.quantity, value, place.layer, place.at, place.depth, place.kind, place.probe, place.fan_in,
+        place.label,
+    )  # fmt: skip
+
+
+def _object(row: dict[str, Any], place: _Place, depth: int) -> Iterator[Reading]:
+    if sizes := _histogram(row):
+        for statistic, value in sizes:
+            yield _reading(value, replace(place, quantity=Quantity(_kind(place.quantity), statistic)))
+        return
+    if columns := _columns(row):
+        for one in columns:
+            yield from _object(one, place, depth + 1)
+        return
+    lower = {key.lower().removeprefix("trainer/"): key for key in row}
+    inner, own = place, set[str]()
+    for unit, keys in (("epoch", _EPOCHS), ("step", _STEPS)):
+        for key in keys:
+            if key in lower and (value := value_of(row[lower[key]])) and value.finite:
+                inner = replace(inner, at=At(unit, value.x))
+                own.add(lower[key])
+    for key in _NAMES:
+        item = row.get(lower.get(key, ""))
+        if key in lower and isinstance(item, str) and (not isinstance(item, Digits) or key in ("layer", "block")):
+            name = layers.tidy(item)
+            name = f"{key} {name}" if name.isdigit() else name
+            if not (quantity := quantity_of(item)).known or layers.is_layer(name):
+                told = Quantity("gradient") if ".grad" in item and not inner.quantity.known else inner.quantity
+                inner = replace(inner, layer=name, quantity=told)
+            elif "value" in lower:
+                inner = replace(inner, quantity=quantity, label=item)
+            own.add(lower[key])
+            break
+    for key in _DEPTHS:
+        if key in lower and (value := value_of(row[lower[key]])) and value.exact:
+            inner = replace(inner, depth=int(value.x) if value.finite else None)
+            own.add(lower[key])
+    for key in _KINDS:
+        if key in lower and isinstance(row[lower[key]], str):
+            inner = replace(inner, kind=str(row[lower[key]]))
+            own.add(lower[key])
+    for key, item in row.items():
+        if key not in own and key.lower() not in _TIMES:
+            yield from _walk(item, _under(key, inner), depth + 1)
+
+
+def _under(key: str, place: _Place) -> _Place:
+    """What a key adds: a layer, a quantity, or both (`gradients/layer1.weight`, `grad_2.0_norm/fc1.weight`)."""
+    pieces = [piece for piece in key.split("/") if piece]
+    names = [piece for piece in pieces if layers.is_layer(piece)]
+    layer = place.layer
+    if layers.is_layer(key) and len(names) == len(pieces):
+        name = layers.tidy(key)
+        words = f"{key[len(name) :]}" if key.startswith(name) else ""
+    elif names:
+        name = layers.tidy(names[-1] if len(names) == 1 else "/".join(names))
+        words = " ".join(piece for piece in pieces if piece not in names)
+    elif m := next((f for f in layers.found(key) if f[0] == 0 or key[f[0] - 1] in "_ /:-"), None):
+        name = m[2][0]
+        words = key[: m[0]] + " " + key[m[1] :]
+    else:
+        name, words = "", key
+    if name:
+        layer = f"{layer}.{name}" if layer and layer != name and not name.startswith(layer) else name
+        suffix = key.rsplit(".", 1)[-1] if ".grad" in key else ""
+        words = f"{words} {suffix}"
+    elif (
+        not place.layer
+        and pieces
+        and not place.probe
+        and not quantity_of(key).known
+        and place.quantity.kind in PER_LAYER
+    ):
+        statistic = quantity_of(key).statistic
+        layer = key if statistic == "unknown" and key.lower() not in _VALUES else layer
+    quantity = quantity_of(words) if words.strip() else UNKNOWN
+    if key.lower() in _VALUES and not quantity.known:
+        return place
+    return replace(
+        place, layer=layer, quantity=filled(quantity, place.quantity), label=key if not name else place.label
+    )
+
+
+def _list(items: list[Any], place: _Place, depth: int) -> Iterator[Reading]:
+    values = [value_of(item) for item in items]
+    if items and all(values):
+        yield from listed(cast(list[Value], values), place.quantity, place)
+        return
+    rows = [numbers_of(item) for item in items]
+    if len(rows) > 1 and all(row and len(row) in (2, 3) for row in rows) and not place.layer:
+        for row in cast(list[list[Value]], rows):
+            # TensorBoard exports [wall time, step, value].
+            at = At("step", row[-2].x) if row[-2].finite else None
+            yield _reading(row[-1], replace(place, at=at))
+        return
+    for item in items:
+        yield from _walk(item, place, depth + 1)
+
+
+def listed(values: Sequence[Value], quantity: Quantity, place: _Place | Reading) -> Iterator[Reading]:
+    """A bare list: layers where the quantity is one of layers, else a series."""
+    at, layer, line, label = place.at, place.layer, place.line, place.label
+    several = len(values) > 1
+    if several and not layer and quantity.kind in PER_LAYER:
+        for i, value in enumerate(values):
+            yield Reading(line, quantity, value, f"layer {i}", at, place.depth, label=label)
+        return
+    for i, value in enumerate(values):
+        time = At("row", i) if several and at is None else at
+        yield Reading(line, quantity, value, layer, time, place.depth, label=label, series=several)
+
+
+def _columns(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a dict of lists of one length, where one of them is the time."""
+    lists = {key: cast(list[Any], item) for key, item in row.items() if isinstance(item, list)}
+    times = [key for key in lists if key.lower() in (*_STEPS, *_EPOCHS)]
+    if not times or len(lists) < 2 or len({len(item) for item in lists.values()}) > 1:
+        return []
+    return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
+
+
+def _histogram(row: dict[str, Any]) -> list[tuple[str, Value]]:
+    row = cast(dict[str, Any], row["histogram"]) if isinstance(row.get("histogram"), dict) else row
+    bins = numbers_of(row.get("bins") or row.get("bin_edges") or row.get("limits"))
+    counts = numbers_of(row.get("values") or row.get("counts") or row.get("hist"))
+    return histogram.sizes(bins, counts) if bins and counts else []
+
+
+def _kind(quantity: Quantity) -> str:
+    return "weight gradient" if quantity.kind in GRADIENTS else quantity.kind

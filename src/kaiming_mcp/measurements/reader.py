@@ -1,0 +1,252 @@
+"""From pasted text to measurements: documents first, then tables, then line by line; what is left is listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, cast
+
+from kaiming_mcp.architecture.errors import ReadError
+from kaiming_mcp.architecture.paste.clean import clean
+from kaiming_mcp.measurements import assemble, documents, written
+from kaiming_mcp.measurements.context import Context
+from kaiming_mcp.measurements.events import NOT_MEASURED, events, is_frame
+from kaiming_mcp.measurements.lines import read_line
+from kaiming_mcp.measurements.quantity import UNKNOWN, Quantity, quantity_of
+from kaiming_mcp.measurements.ranges import ranges
+from kaiming_mcp.measurements.record import At, Event, Measurements, PerLayer, Reading, Series
+from kaiming_mcp.measurements.tables import Table, table_readings, tables
+from kaiming_mcp.measurements.training import training as read_training
+from kaiming_mcp.measurements.value import with_points
+
+MOST_CHARACTERS = 2_000_000
+MOST_LISTED = 5
+"""Lines that are listed as not understood; the rest is counted."""
+MOST_READINGS = 100_000
+"""Numbers that are kept; `understood` says so where there are more."""
+MOST_FAILURES = 20
+"""Brackets that open no document after which only documents of one line are looked for."""
+LONGEST_PRINTED = 200_000
+"""Characters of one printed Python dict of many lines."""
+MOST_JOINED = 2_000
+"""Lines that one printed tensor may span."""
+
+_FENCE = re.compile(r"[ \t]{0,8}(?:```+|~~~+)[^`\n]*$")
+_OPENING = re.compile(r"[ \t]*[\[{]")
+_JOIN = re.compile(r"(?:tensor|array|Array|Parameter containing:)\s?\(\s?\[|=\s?\[\[|:\s?\[\[|^\s*\[\[|:\s?\[|=\s?\[")
+_INLINE = re.compile(r"\{\s?[\"']\w")
+_ASSIGNED = re.compile(r"[ \t]*\w{1,40}[ \t]?=[ \t]?(?=[\[{])")
+
+
+def read_measurements(text: str, training: str = "") -> Measurements:
+    """What a pasted text measured, and how the network is trained.
+
+    Raises:
+        ReadError: when a text is longer than 2,000,000 characters.
+    """
+    if max(len(text), len(training)) > MOST_CHARACTERS:
+        raise ReadError(
+            f"The measurements are longer than {MOST_CHARACTERS:,} characters: send the numbers per layer of one step"
+            " and some lines of the log, such as `fc1.weight grad norm 1.2e-05` or `step 100 loss 2.30 grad_norm 0.4`."
+        )
+    lines = with_points(clean(text)).split("\n")
+    lines = ["" if _FENCE.match(line) else line for line in lines]
+    told = list(events(lines))
+    found = _Found(lines, told)
+    found.read()
+    readings = [r for r in found.readings if r.quantity.known or r.layer or r.at]
+    happened = _events(lines, readings, told, found.times)
+    layers = assemble.per_layer(readings)
+    over_time, facts = assemble.series(readings)
+    facts = tuple(replace(fact, text=lines[fact.line - 1].strip()[:200]) for fact in facts)
+    facts = (*facts, *ranges(lines))
+    return Measurements(
+        per_layer=layers,
+        series=over_time,
+        events=happened,
+        facts=facts,
+        training=read_training(clean(training), text),
+        understood=tuple(_said(layers, over_time, happened, len(facts), len(found.readings) >= MOST_READINGS)),
+        not_understood=tuple(found.missed[:MOST_LISTED]),
+        not_understood_count=len(found.missed),
+        probe=found.probe,
+    )
+
+
+class _Found:
+    """The readings of a text, and which of its lines are taken."""
+
+    def __init__(self, lines: Sequence[str], told: Sequence[Event]) -> None:
+        self.lines = lines
+        self.free = [bool(line.strip()) and not is_frame(line) for line in lines]
+        for i in range(1, len(lines)):
+            # The line of code below a place in a traceback.
+            self.free[i] &= not (is_frame(lines[i - 1]) and lines[i].startswith("    "))
+        for event in told:
+            self.free[event.line - 1] &= event.kind not in NOT_MEASURED
+        self.readings: list[Reading] = []
+        self.missed: list[tuple[int, str]] = []
+        self.times: list[At | None] = [None] * len(lines)
+        self.probe: dict[str, str | int | float | None] = {}
+
+    def read(self) -> None:
+        """Documents, tables and lines, in the order of the text."""
+        placed: dict[int, list[Reading]] = {}
+        for begin, content in self._documents():
+            self.probe = self.probe or documents.head(content)
+            placed[begin] = list(documents.readings(content, begin + 1))
+        at_tables = {table.begin: table for table in tables(self.lines, self.free)}
+        for table in at_tables.values():
+            self.free[table.begin : table.end] = [False] * (table.end - table.begin)
+        context, i = Context(), 0
+        while i < len(self.lines) and len(self.readings) < MOST_READINGS:
+            self.times[i] = context.at
+            if i in placed:
+                self.readings += placed[i]
+            elif i in at_tables:
+                self.readings += self._table(at_tables[i], context)
+            elif self.free[i]:
+                end = self._joined(i)
+                self._line(i, end, context)
+                self.times[i] = context.at
+                i = end
+            elif not self.lines[i].strip():
+                read_line("", i + 1, context)
+            i += 1
+
+    def _table(self, table: Table, context: Context) -> list[Reading]:
+        title = context.quantity if context.blank < 2 else UNKNOWN
+        made = [
+            replace(r, line=r.line + 1, at=r.at or context.at)
+            for r in islice(table_readings(table, title), MOST_READINGS)
+        ]
+        if not made:
+            self.missed += [(line + 1, " ".join(cells)[:120]) for line, cells in table.rows]
+        return made
+
+    def _line(self, begin: int, end: int, context: Context) -> None:
+        text = " ".join(line.strip() for line in self.lines[begin : end + 1]) if end > begin else self.lines[begin]
+        made, lost = read_line(text, begin + 1, context)
+        self.readings += made
+        if lost:
+            self.missed.append((begin + 1, text.strip()[:120]))
+
+    def _joined(self, begin: int) -> int:
+        """The last line of a printed array that begins on this line."""
+        line = self.lines[begin]
+        if len(line) > 20_000 or not _JOIN.search(line):
+            return begin
+        depth, end = 0, begin
+        while end < len(self.lines) and end - begin < MOST_JOINED:
+            depth += self.lines[end].count("[") - self.lines[end].count("]")
+            if depth <= 0:
+                return end
+            if end > begin and not re.fullmatch(
+                r"[\s\[\]\d.,eE+\-naif()]*(?:(?:device|grad_fn|dtype|requires_grad)\b.*)?", self.lines[end][:5_000]
+            ):
+                return begin
+            end += 1
+        return begin
+
+    def _documents(self) -> list[tuple[int, Any]]:
+        """JSON and printed dicts: whole blocks of lines, or one a line."""
+        found: list[tuple[int, Any]] = []
+        text, starts, at = "\n".join(self.lines), list[int](), 0
+        for line in self.lines:
+            starts.append(at)
+            at += len(line) + 1
+        failures, i = 0, 0
+        while i < len(self.lines):
+            line = self.lines[i]
+            offset = m.end() if (m := _ASSIGNED.match(line)) else 0
+            if line.rstrip().endswith("}") and not _OPENING.match(line) and (m := _INLINE.search(line)):
+                offset = m.start()
+            end = i
+            if _OPENING.match(line, offset):
+                end = self._document(text, i, starts[i] + offset, offset, failures < MOST_FAILURES, found)
+                failures += end == i
+            i = max(end, i + 1)
+        return found
+
+    def _document(self, text: str, i: int, begin: int, offset: int, blocks: bool, found: list[tuple[int, Any]]) -> int:
+        """The line after the document that begins here; the same line where none does."""
+        line = self.lines[i]
+        one = line[offset:].strip().rstrip(",;")
+        if one[-1:] in "]}" and len(one) > 2:
+            try:
+                content = written.loads(written.from_python(one))
+            except ValueError:
+                content = None
+            if isinstance(content, dict) or (isinstance(content, list) and _rich(cast(list[object], content))):
+                self._take(i, i + 1, content, line, offset, found)
+                return i + 1
+        if not blocks or not line.rstrip().endswith(("{", "[", ",", "(", "}", "]")):
+            return i
+        for piece, start in ((text, begin), (written.from_python(text[begin : begin + LONGEST_PRINTED]), 0)):
+            try:
+                content, stop = written.document(piece, start)
+            except ValueError:
+                continue
+            lines = piece.count("\n", start, stop)
+            if isinstance(content, (dict, list)) and lines:
+                self._take(i, i + lines + 1, content, line, offset, found)
+                return i + lines + 1
+        return i
+
+    def _take(self, i: int, end: int, content: Any, line: str, offset: int, found: list[tuple[int, Any]]) -> None:
+        name = line[:offset].strip(" =\t")
+        found.append((i, {name: content} if name and quantity_of(name).known else content))
+        self.free[i:end] = [False] * (end - i)
+
+
+def _rich(content: list[object]) -> bool:
+    return any(isinstance(item, (dict, list)) for item in content)
+
+
+def _events(
+    lines: Sequence[str], readings: Sequence[Reading], told: Sequence[Event], times: Sequence[At | None]
+) -> tuple[Event, ...]:
+    """Events of the text, and the first nan or inf of each quantity."""
+    by_line: dict[int, Reading] = {}
+    for reading in readings:
+        by_line.setdefault(reading.line, reading)
+    moments = [by_line[i + 1].at if i + 1 in by_line else at for i, at in enumerate(times)]
+    told = [replace(event, at=moments[event.line - 1]) for event in told]
+    seen: set[tuple[str, str, str]] = set()
+    made = list[Event]()
+    nans = {r.line for r in readings if not r.value.finite}
+    made += [e for e in told if not (e.kind in ("nan", "inf") and e.line in nans and not e.name.endswith("Backward0"))]
+    for reading in readings:
+        key = (reading.quantity.kind, reading.quantity.split, reading.layer)
+        if not reading.value.finite and key not in seen and len(seen) < 200:
+            seen.add(key)
+            kind = "nan" if reading.value.x != reading.value.x else "inf"
+            name = " ".join(part for part in (reading.layer, _named(reading.quantity)) if part)
+            made.append(Event(kind, reading.line, lines[reading.line - 1].strip()[:200], reading.at, name))
+    return tuple(sorted(made, key=lambda e: e.line)[:500])
+
+
+def _named(quantity: Quantity) -> str:
+    return " ".join(part for part in (quantity.split, quantity.kind) if part and part != "unknown")
+
+
+def _said(
+    layers: Sequence[PerLayer], over_time: Sequence[Series], happened: Sequence[Event], facts: int, more: bool
+) -> list[str]:
+    result = list[str]()
+    for one in layers:
+        kinds = ", ".join(dict.fromkeys(q.kind for q in one.quantities))
+        when = f" at {one.at.unit} {one.at.x:g}" if one.at else ""
+        result.append(f"{kinds} of {len(one.rows)} layers or parameters{when} (order: {one.order})")
+    for one in over_time:
+        name = _named(one.quantity) if one.quantity.known else one.label or "an unnamed number"
+        result.append(f"{name} over {len(one.points)} {one.unit}s")
+    kinds = dict.fromkeys(event.kind for event in happened)
+    result += [f"{sum(e.kind == kind for e in happened)} x {kind}" for kind in kinds]
+    if facts:
+        result.append(f"{facts} single numbers")
+    if more:
+        result.append(f"only the first {MOST_READINGS:,} numbers: the text holds more")
+    return result
