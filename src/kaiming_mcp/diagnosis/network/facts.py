@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kaiming_mcp.architecture.ir import Difference, Norm, Reading, Repeat, layers, walk
+from kaiming_mcp.architecture.ir import Concat, Difference, Norm, Reading, Repeat, layers, walk
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
 from kaiming_mcp.scaffold import bounded, number, power
@@ -33,13 +33,15 @@ def read_facts(subject: Subject, reading: Reading) -> None:
         if isinstance(layer.op, Norm):
             norms[layer.op.kind] = norms.get(layer.op.kind, 0) + times
     sums = sum(n for _, n in structure.residuals(root))
+    joins = sum(times for node, times in walk(root) if isinstance(node, Concat))
     parts = [
         f"{network.name} ({reading.format})",
         f"{network.modules} modules" if network.modules else "",
         f"{structure.weighted(root)} weighted layers",
         "activations " + (_tally(structure.activations(root)) or "none"),
         "normalization " + (_tally(norms) or "none"),
-        f"residual sums {sums}" if sums else "skips none read",
+        f"residual sums {sums}" if sums else "" if joins else "skips none read",
+        f"concatenations {joins}" if joins else "",
     ]
     subject.facts.add("; ".join(p for p in parts if p), "read", structure.weighted(root), "weighted layers")
     account = subject.account

@@ -59,7 +59,8 @@ def _largest(subject: Subject) -> Removal | None:
 
 def _dropout_beside_norm(subject: Subject) -> Removal | None:
     root = subject.network.root
-    dropout, norm = structure.count(root, Dropout), structure.count(root, Norm)
+    dropout = sum(times for la, times in layers(root) if isinstance(la.op, Dropout) and la.op.p > 0)
+    norm = structure.count(root, Norm)
     if not dropout or not norm:
         return None
     fact = subject.facts.add(f"{dropout} dropout layers beside {norm} normalizations", "read", dropout, "layers")
