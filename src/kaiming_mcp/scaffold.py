@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,9 @@ Basis = Literal["computed", "read", "assumed", "measured", "stated"]
 Severity = Literal["high", "medium", "low", "note"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "note")
 LONGEST_REQUEST = 1500
+ORDINARY = 8_000
+"""Characters of JSON, about 2,000 tokens, that the scaffold of an ordinary model keeps to."""
+SHORTEST_NOTATION, MOST_SERIOUS = 300, 2
 FURTHEST = 1_000_000
 """The largest exponent of ten that is written out."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -84,8 +88,11 @@ class Scaffold(_Part):
 
     tool: str
     verdict: str
+    mechanism: str = Field(default="", description="Id of the likeliest mechanism, or cannot_tell")
+    located: str = Field(default="", description="The layer or operation where it begins")
     key_numbers: list[str] = Field(default=[], max_length=3)
     first_change: str = ""
+    explanations: list[str] = Field(default=[], description="Competing explanations, ranked, for and against")
     established: list[Fact] = []
     findings: list[Finding] = []
     frame: list[Step] = []
@@ -112,6 +119,31 @@ def request_line(tool: str, args: dict[str, Any], facts: list[Fact]) -> str:
     given = {k: v for k, v in args.items() if v not in ("", 0)}
     line = json.dumps({"tool": tool, "args": given, "facts": digest}, ensure_ascii=False)
     return line if len(line) <= LONGEST_REQUEST else json.dumps({"tool": tool, "facts": digest})
+
+
+def fitted(part: Scaffold) -> Scaffold:
+    """The scaffold within ORDINARY characters of JSON where that can be had by leaving out the least."""
+    shorter: tuple[Callable[[Scaffold], dict[str, Any]], ...] = (
+        # The request line holds the same notation.
+        lambda p: {"read_as": "" if '"architecture"' in p.request else p.read_as[:SHORTEST_NOTATION]},
+        lambda p: {"quotes": p.quotes[:1]},
+        lambda p: {"limits": p.limits[:3]},
+        lambda p: _without_least(p, MOST_SERIOUS),
+        lambda p: _without_least(p, 1),
+    )
+    for step in shorter:
+        if len(json.dumps(part.structured(), ensure_ascii=False)) <= ORDINARY:
+            break
+        part = part.model_copy(update=step(part))
+    return part
+
+
+def _without_least(part: Scaffold, kept: int) -> dict[str, Any]:
+    least = part.findings[kept:]
+    if not least:
+        return {}
+    titles = "; ".join(f"{f.title} ({f.severity})" for f in least)
+    return {"findings": part.findings[:kept], "limits": [*part.limits, f"Left out for length: {titles}."]}
 
 
 def number(x: float) -> str:
@@ -144,9 +176,10 @@ def render(part: Scaffold) -> str:
     """Markdown with the same content as the structured form."""
     if part.needs:
         example = f"\n\nFor example:\n\n```\n{part.example}\n```" if part.example else ""
-        return f"**{part.verdict}** {part.needs}{example}\n"
+        return f"**{part.verdict}**{_mechanism(part)} {part.needs}{example}\n"
     blocks = [
         _head(part),
+        _section("Explanations, the likeliest first", [f"- {line}" for line in part.explanations]),
         f"## Over depth\n\n```\n{part.picture}\n```\n\n{part.table}" if part.picture else "",
         f"## Code\n\n```python\n{part.code}\n```" if part.code else "",
         _section("Findings", [_finding(f) for f in part.findings]),
@@ -163,7 +196,12 @@ def render(part: Scaffold) -> str:
 
 def _head(part: Scaffold) -> str:
     numbers = "\n".join(f"- {line}" for line in part.key_numbers)
-    return f"**Verdict.** {part.verdict}\n\n{numbers}\n\n**First change.** {part.first_change}"
+    return f"**Verdict.** {part.verdict}{_mechanism(part)}\n\n{numbers}\n\n**First change.** {part.first_change}"
+
+
+def _mechanism(part: Scaffold) -> str:
+    place = f" at {part.located}" if part.located else ""
+    return f" [{part.mechanism}{place}]" if part.mechanism else ""
 
 
 def _section(title: str, lines: list[str]) -> str:

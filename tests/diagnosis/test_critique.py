@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,3 +200,25 @@ def test_any_network_gets_a_scaffold_with_finite_numbers(words: list[str], times
     scaffold = _critique(text)
     json.dumps(scaffold.structured(), allow_nan=False)
     assert scaffold.frame
+
+
+def test_a_model_that_is_known_to_initialise_itself_is_doubted_and_not_condemned() -> None:
+    text = (Path(__file__).parents[1] / "data" / "model_texts" / "04_repr_vgg16.txt").read_text("utf-8")
+    doubted = critique_text(library(), text, "3x224x224")
+    assert doubted.findings[0].severity == "medium"
+    assert "torchvision" in doubted.verdict
+    assert any("constructor" in f.statement and f.basis == "assumed" for f in doubted.established)
+    told = critique_text(library(), text, "3x224x224", initialization="pytorch default")
+    assert told.findings[0].severity == "high"
+    sound = critique_text(library(), text, "3x224x224", initialization="he fan_out")
+    assert all(f.severity != "high" for f in sound.findings)
+
+
+def test_a_loss_is_not_laid_upon_each_of_two_networks() -> None:
+    text = (Path(__file__).parents[1] / "data" / "source_texts" / "dcgan.txt").read_text("utf-8")
+    assert not any("BCELoss" in f.title for f in critique_text(library(), text).findings)
+
+
+def test_axes_that_a_text_does_not_name_make_no_sum_wrong() -> None:
+    text = (Path(__file__).parents[1] / "data" / "source_texts" / "mixer.txt").read_text("utf-8")
+    assert not any("sum do not fit" in f.title for f in critique_text(library(), text).findings)

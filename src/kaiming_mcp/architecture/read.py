@@ -86,7 +86,7 @@ def _written(found: Parts, wanted: str) -> Reading | None:
         return None
     table = _unless(lambda: _tabled(found.table)) if found.table else None
     try:
-        reading = read_source(found.source, wanted)
+        reading = _without_shared_loss(read_source(found.source, wanted))
     except ReadError as fault:
         if isinstance(table, Reading):
             return _noted(table, fault)
@@ -97,6 +97,13 @@ def _written(found: Parts, wanted: str) -> Reading | None:
         first = with_table(reading.networks[0], table.networks[0])
         return Reading(f"{reading.format} + {table.format}", (first, *reading.networks[1:]))
     return reading
+
+
+def _without_shared_loss(reading: Reading) -> Reading:
+    """One loss in a text of several networks belongs to one of them, and the text need not say to which."""
+    if len(reading.networks) == 1:
+        return reading
+    return replace(reading, networks=tuple(replace(n, loss="") for n in reading.networks))
 
 
 def _tabled(text: str) -> Reading | None:

@@ -14,7 +14,7 @@ from kaiming_mcp.diagnosis.network.critique import critique
 from kaiming_mcp.diagnosis.network.subject import examine
 from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Scaffold, request_line
+from kaiming_mcp.scaffold import Scaffold, fitted, request_line
 from kaiming_mcp.tools.network import Sent, read_network, short_form
 from kaiming_mcp.tools.surface import READ_ONLY, both_forms
 
@@ -84,4 +84,4 @@ def critique_text(
         "goal": goal,
         "constraints": constraints,
     }
-    return scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established)})
+    return fitted(scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established)}))

@@ -21,7 +21,7 @@ from kaiming_mcp.diagnosis.network.subject import examine
 from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.diagnosis.signal.report import NAME, Beside, report
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Scaffold, request_line
+from kaiming_mcp.scaffold import Scaffold, fitted, request_line
 from kaiming_mcp.signal.simulation import NotSimulatedError, simulate
 from kaiming_mcp.signal.trace import trace
 from kaiming_mcp.tools.network import Sent, read_network, short_form
@@ -121,4 +121,4 @@ def trace_text(
     }
     # A simulation is repeatable, but how many draws fit into its time is not: it stays outside the digest.
     lasting = [f for f in scaffold.established if f.unit != "draws"]
-    return scaffold.model_copy(update={"request": request_line(NAME, args, lasting)})
+    return fitted(scaffold.model_copy(update={"request": request_line(NAME, args, lasting)}))

@@ -11,6 +11,7 @@ from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.doubt import doubts
 from kaiming_mcp.diagnosis.network.facts import Given, assumed_facts, read_facts, signal_facts, unit
 from kaiming_mcp.diagnosis.network.frame import FORM, frame
+from kaiming_mcp.diagnosis.network.own_init import doubted
 from kaiming_mcp.diagnosis.network.removal import Removal, first_removal
 from kaiming_mcp.diagnosis.network.rules_blocks import block_findings
 from kaiming_mcp.diagnosis.network.rules_ends import end_findings
@@ -47,6 +48,8 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
         signal_facts(subject, here)
     open_questions = doubts(subject)
     found = [draft for rules in _RULES for draft in rules(subject)]
+    if not given.initialization and not given.read:
+        found = doubted(subject, found)
     drafts = sorted(found, key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
     removal = first_removal(subject, drafts)
     findings = numbered(drafts[:MOST_FINDINGS], library)

@@ -74,9 +74,14 @@ def _walk(node: Node, shape: Shape, found: Survey, where: Where) -> Shape:
         case Repeat():
             return _repeat(node, shape, found, where)
         case Residual():
+            known = len(found.misfits)
             branch = _walk(node.branch, shape, found, "branch")
+            hidden = len(found.misfits) > known
             skip = shape if node.shortcut is None else _walk(node.shortcut, shape, found, "shortcut")
             found.meetings.append(Meeting(node, branch, skip, 1))
+            if hidden:
+                # What leaves a branch that hides a reshape is what its sum needs.
+                return skip
             return branch if branch.features not in (1, skip.features) else _larger(branch, skip)
         case Concat():
             parts = [_walk(part, shape, found, where) for part in node.branches]

@@ -37,7 +37,13 @@ def shape_findings(subject: Subject) -> list[Draft]:
 
 def _sides(subject: Subject, found: Survey) -> Draft | None:
     """Two sides of a sum that cannot be added."""
-    wrong = [m for m in found.meetings if not _fit(m.skip, m.branch)]
+    # Behind a layer that does not fit what arrives, axes were exchanged or reshaped: no size is known there.
+    hidden = {id(m.layer) for m in found.misfits}
+    wrong = [
+        m
+        for m in found.meetings
+        if not _fit(m.skip, m.branch) and not any(id(la) in hidden for la, _ in layers(m.residual))
+    ]
     if not wrong:
         return None
     first = wrong[0]

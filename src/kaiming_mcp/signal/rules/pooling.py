@@ -16,7 +16,6 @@ from kaiming_mcp.signal import trunk
 from kaiming_mcp.signal.activations import Array
 from kaiming_mcp.signal.moments import moments, pair_distance
 from kaiming_mcp.signal.state import (
-    UNKNOWN_POSITIONS,
     Backward,
     Cotangent,
     State,
@@ -25,6 +24,8 @@ from kaiming_mcp.signal.state import (
     spread_over,
 )
 
+UNKNOWN_POOLED = 49
+"""Taken for the positions of a global pool whose input's size is not given: 224 x 224 after five halvings."""
 LINEAR_KEPT = 0.625
 """Sum of squared weights of linear interpolation by 2, on one axis: (3/4)^2 + (1/4)^2."""
 
@@ -201,4 +202,5 @@ def _window(op: Pool, before: Shape, after: Shape) -> float:
         return float(math.prod(op.kernel if len(op.kernel) == axes else op.kernel[:1] * axes))
     if before.count is not None and after.count:
         return max(1.0, before.count / after.count)
-    return float(UNKNOWN_POSITIONS)
+    # A net is written for inputs that leave an adaptive pool its own size, and a global one about 7 x 7.
+    return 1.0 if math.prod(op.output) > 1 else float(UNKNOWN_POOLED)
