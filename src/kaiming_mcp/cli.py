@@ -12,6 +12,7 @@ from types import FrameType
 
 from kaiming_mcp import __version__
 from kaiming_mcp.confined import Root, Roots
+from kaiming_mcp.probes import PROBES, probe_source
 from kaiming_mcp.roots import allow
 
 DEFAULT_PORT = 8000
@@ -32,8 +33,6 @@ def main() -> None:
 
             sys.exit(run_tool(options.tool, options.argument, roots))
         case "probe":
-            from kaiming_mcp.probes import probe_source
-
             sys.stdout.write(probe_source(options.name))
         case _:
             _serve_stdio(roots)
@@ -67,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     trial.add_argument("argument", nargs="*", help="key=value, or key=@file to read the value from a file")
     _add_root(trial, "command_root")
     probe = commands.add_parser("probe", help="print a script that measures a model in your own environment")
-    probe.add_argument("name", choices=["signal"], help="kaiming-mcp probe signal > signal_probe.py")
+    probe.add_argument("name", choices=list(PROBES), help="kaiming-mcp probe signal > signal_probe.py")
     return parser
 
 

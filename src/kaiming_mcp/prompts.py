@@ -19,6 +19,7 @@ from kaiming_mcp.pages import quote_line, section_page
 from kaiming_mcp.scaffold import render
 from kaiming_mcp.tools.critique import critique_text
 from kaiming_mcp.tools.generative import reframe_text
+from kaiming_mcp.tools.gradients import diagnose_text
 
 _ESSENCE = ("Rationale", "When it does not apply", "Questions to ask", "First measurement")
 _SITUATIONS: tuple[tuple[Situation, str], ...] = (
@@ -82,7 +83,9 @@ def register_prompts(server: MCPServer, content: Library, roots: Roots) -> None:
             "decides and its threshold. List at least two competing explanations with the evidence for and against "
             "each. If the symptom does not decide, say so and ask for the one measurement that does."
         )
-        return [UserMessage(_embedded(content, task, principles))]
+        found = diagnose_text(content, symptom, roots=roots)
+        established = [] if found.needs else [render(found)]
+        return [UserMessage("\n\n".join([_embedded(content, task, principles), *established]))]
 
     @server.prompt(title="Formulate as a generative task")
     def formulate_generatively(

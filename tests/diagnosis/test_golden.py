@@ -14,6 +14,7 @@ from kaiming_mcp.scaffold import Scaffold, render
 from kaiming_mcp.tools import EXAMPLES
 from kaiming_mcp.tools.critique import critique_text
 from kaiming_mcp.tools.generative import reframe_text
+from kaiming_mcp.tools.gradients import diagnose_text
 from kaiming_mcp.tools.initialization import derive_text
 from kaiming_mcp.tools.trace import trace_text
 
@@ -75,7 +76,16 @@ DERIVATIONS = {
     "derive_gelu": lambda: derive_text(library(), "gelu", fan_in=1024, depth=30),
     "derive_relu_conv": lambda: derive_text(library(), "relu", layer="conv 64 128 k3 s2", depth=20),
 }
-ALL = {**CRITIQUES, **REFRAMINGS, **TRACES, **DERIVATIONS}
+DECAY = "layer,output grad norm\n" + "\n".join(f"{2 * i},{0.1 * 0.41 ** (19 - i):.2e}" for i in range(20))
+DIAGNOSES = {
+    "diagnosis_decay": lambda: diagnose_text(
+        library(), "the loss is stuck", "repeat 19 { linear 64 64 ; relu } ; linear 64 10", DECAY, "SGD lr 0.1"
+    ),
+    "diagnosis_open": lambda: diagnose_text(
+        library(), measurements="\n".join(f"fc{i}.weight grad norm 0.{3 + i % 4}1" for i in range(12))
+    ),
+}
+ALL = {**CRITIQUES, **REFRAMINGS, **TRACES, **DERIVATIONS, **DIAGNOSES}
 
 
 @pytest.mark.parametrize("name", ALL)

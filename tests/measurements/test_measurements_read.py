@@ -10,6 +10,7 @@ from kaiming_mcp.measurements.record import Measurements
 
 DATA = Path(__file__).parent.parent / "data"
 PROBE = (DATA / "measurements_probe.json").read_text(encoding="utf-8")
+PROBE_STEPS = (DATA / "measurements_probe_steps.json").read_text(encoding="utf-8")
 
 
 def column(found: Measurements, kind: str, statistic: str = "") -> dict[str, float]:
@@ -50,6 +51,55 @@ def test_nulls_of_the_probe_are_numbers_that_were_not_finite() -> None:
     found = read_measurements(json.dumps(document))
     assert not found.per_layer[0].rows[0].values[Quantity("activation gradient", "mean square")].finite
     assert "nan" in kinds(found)
+
+
+def test_a_probe_of_two_times_gives_layers_at_both_and_series_over_the_steps() -> None:
+    found = read_measurements(f"```\n{PROBE_STEPS}```")
+    raw = json.loads(PROBE_STEPS)
+    assert [layers.at.x for layers in found.per_layer if layers.at] == [0, 3]
+    for layers, time in zip(found.per_layer, raw["times"], strict=True):
+        assert layers.order == "probe order"
+        assert [row.name for row in layers.rows] == ["0", "1", "2", "3", "4"]
+        for row, own in zip(layers.rows, time["layers"], strict=True):
+            assert row.values[Quantity("activation gradient", "mean square")].x == own["gradient"]
+            assert row.values[Quantity("activation", "max")].x == own["max"]
+            if own.get("update_ratio") is not None:
+                assert row.values[Quantity("update ratio", "norm")].x == own["update_ratio"]
+            if own.get("weight_half_zero") is not None:
+                assert row.values[Quantity("weight underflow", "zero")].x == own["weight_half_zero"]
+    first = found.layers("activation gradient")
+    assert first is not None
+    assert first[1] == Quantity("activation gradient", "mean square")
+    assert first[0].at is not None
+    assert first[0].at.x == 0
+    assert points(found, "loss") == list(zip(raw["run"]["step"], raw["run"]["loss"], strict=True))
+    assert points(found, "gradient norm") == list(zip(raw["run"]["step"], raw["run"]["gradient_norm"], strict=True))
+    assert found.not_understood == ()
+
+
+def test_the_head_of_the_probe_names_parameters_and_the_first_nonfinite_tensor() -> None:
+    document = json.loads(PROBE_STEPS)
+    first = {"step": 2, "pass": "backward", "tensor": "gradient of the output", "name": "1", "type": "ReLU"}
+    document["first_nonfinite"] = first | {"value": "nan", "after": "gradient of the output of 2"}
+    document["run"]["loss"][-1] = None
+    head = read_measurements(json.dumps(document)).probe
+    assert (head["frozen"], head["zero_initialized"], head["no_gradient"]) == ("0.weight", "2.weight", "")
+    assert (head["first_nonfinite.step"], head["first_nonfinite.name"]) == (2, "1")
+    assert (head["optimizer"], head["lr"]) == ("SGD", 0.5)
+    assert "first_nonfinite.name" not in read_measurements(PROBE_STEPS).probe
+    (event,) = read_measurements(json.dumps(document)).events
+    assert (event.kind, event.name) == ("nan", "loss")
+    assert event.at is not None
+    assert event.at.x == 3
+
+
+@pytest.mark.parametrize("times", [None, 3, [], [3], [{"step": "x"}], [{"layers": 1}], {"step": 0}])
+def test_strange_times_of_the_probe_leave_its_layers(times: object) -> None:
+    document = json.loads(PROBE_STEPS) | {"times": times, "run": times}
+    found = read_measurements(json.dumps(document))
+    (layers,) = found.per_layer
+    assert layers.at is None
+    assert len(layers.rows) == 5
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,8 @@ def test_time_is_linear_in_the_length(piece: str) -> None:
 def test_deep_nesting_is_no_document() -> None:
     survives("[" * 100_000 + "]" * 100_000)
     survives('{"a":' * 5_000 + "1" + "}" * 5_000)
+
+
+def test_a_text_of_too_many_lines_is_refused_at_once() -> None:
+    with pytest.raises(ReadError, match="200,000 lines"):
+        read_measurements("\n" * 200_001)

@@ -42,7 +42,7 @@ async def test_stdio_answers_a_real_client(mode: str) -> None:
         async with Client(server, mode=mode) as client:  # pyright: ignore[reportArgumentType] - a Literal
             result = await client.call_tool("critique_architecture", {"architecture": EXAMPLE.read_text("utf-8")})
             assert not result.is_error
-            assert len((await client.list_resources()).resources) == 14
+            assert len((await client.list_resources()).resources) == 16
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from kaiming_mcp.measurements import histogram, layers
+from kaiming_mcp.measurements.probe import head, is_probe, probe_readings
 from kaiming_mcp.measurements.quantity import (
     GRADIENTS,
     PER_LAYER,
     UNKNOWN,
     Quantity,
     filled,
-    probe_quantity,
     quantity_of,
 )
 from kaiming_mcp.measurements.record import At, Reading
-from kaiming_mcp.measurements.value import Value, exactly
+from kaiming_mcp.measurements.value import Value
 from kaiming_mcp.measurements.written import Digits, numbers_of, value_of
+
+__all__ = ["head", "listed", "readings"]
 
 DEEPEST = 12
 """Nesting below which nothing is looked for."""
@@ -66,8 +67,6 @@ _TIMES = (
     "seconds",
 )
 _VALUES = ("value", "values", "y", "val")
-_NULL_IS_NAN = ("second_moment", "gradient", "weight_grad_norm")
-"""Keys of the probe that hold null where the number is not finite (JSON has no nan)."""
 _DEPTHS = ("depth", "n_layers", "num_layers", "layers", "n_layer", "l", "d")
 
 
@@ -86,52 +85,12 @@ class _Place:
     label: str = ""
 
 
-def head(content: Any) -> dict[str, str | int | float | None]:
-    """The head of our probe's document, or {}."""
-    if not _is_probe(content):
-        return {}
-    result: dict[str, str | int | float | None] = {}
-    for key, item in cast(dict[str, Any], content).items():
-        if isinstance(item, Digits):
-            x = float(item)
-            result[key] = int(x) if math.isfinite(x) and x.is_integer() and "." not in item else x
-        elif isinstance(item, str) or item is None:
-            result[key] = item
-    return result
-
-
 def readings(content: Any, line: int) -> Iterator[Reading]:
     """Every number of a document with what the document says of it."""
-    if _is_probe(content):
-        yield from _probe(content, line)
+    if is_probe(content):
+        yield from probe_readings(content, line)
     else:
         yield from _walk(content, _Place(line), 0)
-
-
-def _is_probe(content: Any) -> bool:
-    return isinstance(content, dict) and "probe" in content and isinstance(cast(Any, content).get("layers"), list)
-
-
-def _probe(content: dict[str, Any], line: int) -> Iterator[Reading]:
-    for row in content["layers"]:
-        if not isinstance(row, dict):
-            continue
-        row = cast(dict[str, Any], row)
-        name, call, fan_in = str(row.get("name", "")), value_of(row.get("call")), value_of(row.get("fan_in"))
-        name += f" (call {call.x:.0f})" if call and call.x > 1 else ""
-        for key, item in row.items():
-            quantity, value = probe_quantity(key), value_of(item)
-            if item is None and key in _NULL_IS_NAN:
-                value = exactly(math.nan, "null")
-            if quantity and value:
-                value = value if not value.finite else exactly(value.x, value.text)
-                kind, fan = str(row.get("type", "")), int(fan_in.x) if fan_in and fan_in.finite else None
-                yield Reading(line, quantity, value, name, kind=kind, given=True, fan_in=fan, label=key)
-    loss = value_of(content.get("loss"))
-    if loss is None and content.get("cotangent") == "loss":
-        loss = exactly(math.nan, "null")
-    if loss:
-        yield Reading(line, Quantity("loss", "value"), loss, label="loss")
 
 
 def _walk(content: Any, place: _Place, depth: int) -> Iterator[Reading]:

@@ -24,7 +24,8 @@ _GRAD_FN = re.compile(r"\bnan\b[^\n]{0,60}grad_fn=<(\w+)>", re.I)
 _NUMPY = re.compile(r"(overflow|underflow|divide by zero|invalid value) encountered in (\w+)", re.I)
 _ERROR = re.compile(r"(?:^|\s)([A-Z]\w{2,40}(?:Error|Exception|Interrupt)|FloatingPointError)\b:?\s?(.{0,200})")
 _WARNING = re.compile(r"\b(\w{0,40}Warning)\b:?\s?(.{0,200})")
-_NONFINITE = re.compile(r"non-?finite", re.I)
+# A count of 0 that are not finite is no event.
+_NONFINITE = re.compile(r"non-?finite(?!\w*\"?\s*[:=]\s*(?:0\b|null|None))", re.I)
 _NAN = re.compile(r"(?<![\w.])(nan|inf)s?(?!\w)(?!\s?(?:iterations|check|guard|values?\s?[:=]\s?0))", re.I)
 _NO_NAN = re.compile(
     r"\b(?:no|not|without|never|zero|isn't)\s[^.;]{0,20}\bnan|nan\w*\s?(?:iterations|values|steps|count)?\s?[:=]\s?0\b|detect_anomaly|isnan",

@@ -21,7 +21,7 @@ from kaiming_mcp.measurements.tables import Table, table_readings, tables
 from kaiming_mcp.measurements.training import training as read_training
 from kaiming_mcp.measurements.value import with_points
 
-MOST_CHARACTERS = 2_000_000
+MOST_CHARACTERS, MOST_LINES = 2_000_000, 200_000
 MOST_LISTED = 5
 """Lines that are listed as not understood; the rest is counted."""
 MOST_READINGS = 100_000
@@ -44,12 +44,13 @@ def read_measurements(text: str, training: str = "") -> Measurements:
     """What a pasted text measured, and how the network is trained.
 
     Raises:
-        ReadError: when a text is longer than 2,000,000 characters.
+        ReadError: when a text is longer than MOST_CHARACTERS or MOST_LINES.
     """
-    if max(len(text), len(training)) > MOST_CHARACTERS:
+    if max(len(text), len(training)) > MOST_CHARACTERS or max(text.count("\n"), training.count("\n")) > MOST_LINES:
         raise ReadError(
-            f"The measurements are longer than {MOST_CHARACTERS:,} characters: send the numbers per layer of one step"
-            " and some lines of the log, such as `fc1.weight grad norm 1.2e-05` or `step 100 loss 2.30 grad_norm 0.4`."
+            f"The measurements are longer than {MOST_CHARACTERS:,} characters or {MOST_LINES:,} lines: send the "
+            "numbers per layer of one step and some lines of the log, such as `fc1.weight grad norm 1.2e-05` or "
+            "`step 100 loss 2.30 grad_norm 0.4`."
         )
     lines = with_points(clean(text)).split("\n")
     lines = ["" if _FENCE.match(line) else line for line in lines]

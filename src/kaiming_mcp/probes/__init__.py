@@ -7,8 +7,18 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-PROBES = {"signal": "What each layer of a PyTorch model does to signal and gradient, on one batch at step 0"}
+PROBES = {
+    "signal": "What each layer of a PyTorch model does to signal and gradient, at step 0 and after k steps",
+    "signal-flax": "The same for a Flax model (linen or nnx), on one batch at step 0",
+    "signal-keras": "The same for a Keras 3 model (torch, jax or tensorflow backend), on one batch at step 0",
+}
 """Name and what it measures."""
+
+
+def file_name(name: str) -> str:
+    """The file that holds a probe: signal_probe.py, signal_probe_flax.py."""
+    quantity, *form = name.split("-")
+    return "_".join((quantity, "probe", *form)) + ".py"
 
 
 def probe_source(name: str) -> str:
@@ -19,4 +29,4 @@ def probe_source(name: str) -> str:
     """
     if name not in PROBES:
         raise KeyError(name)
-    return files("kaiming_mcp.probes").joinpath(f"{name}_probe.py").read_text(encoding="utf-8")
+    return files("kaiming_mcp.probes").joinpath(file_name(name)).read_text(encoding="utf-8")

@@ -6,11 +6,12 @@ from mcp.server import MCPServer
 
 from kaiming_mcp.confined import Roots
 from kaiming_mcp.library import Library
-from kaiming_mcp.tools import critique, generative, initialization, principle, trace
+from kaiming_mcp.tools import critique, generative, gradients, initialization, principle, trace
 from kaiming_mcp.tools.surface import without_titles
 
 EXAMPLES = {
     "critique_architecture": critique.EXAMPLE_CALL,
+    "diagnose_gradients": gradients.EXAMPLE_CALL,
     "trace_signal": trace.EXAMPLE_CALL,
     "derive_initialization": initialization.EXAMPLE_CALL,
     "reframe_as_generative": generative.EXAMPLE_CALL,
@@ -22,6 +23,7 @@ EXAMPLES = {
 def register_tools(server: MCPServer, content: Library, roots: Roots) -> None:
     """Register every tool; strip the title noise from its schema. Files are read below the roots only."""
     critique.register(server, content, roots)
+    gradients.register(server, content, roots)
     trace.register(server, content, roots)
     initialization.register(server, content)
     generative.register(server, content)

@@ -1,0 +1,256 @@
+"""What is established before any rule looks: measurements, training, network, theory, and the user's statements."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from kaiming_mcp.diagnosis.facts import Facts
+from kaiming_mcp.diagnosis.gradients.labels import labelled, measured_events, shares
+from kaiming_mcp.diagnosis.gradients.loss import Losses, losses
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.subject import Subject
+from kaiming_mcp.measurements.quantity import Quantity
+from kaiming_mcp.measurements.record import Event, LayerRow, Measurements, PerLayer, Training
+from kaiming_mcp.measurements.trend import SQUARES, Trend, trend
+
+LONGEST = 60_000
+"""Characters of a text that are searched for statements."""
+_GRADIENTS = ("activation gradient", "gradient", "weight gradient")
+_STATISTICS = (
+    "sum square", "norm", "rms", "mean square", "std", "variance", "mean abs", "unknown", "value", "median", "max", "mean",
+)  # fmt: skip
+_DEPTH_IN_NAME = re.compile(r"\d+")
+
+
+@dataclass
+class Evidence:
+    """Everything that the rules may use; facts are added as they are cited."""
+
+    measured: Measurements
+    told: str
+    """The texts that were sent beside the architecture, for what they state."""
+    architecture: str
+    subject: Subject | None
+    unread: str = ""
+    """Why the architecture that was sent could not be read."""
+    facts: Facts = field(default_factory=Facts)
+
+    @property
+    def said(self) -> str:
+        """All texts that were sent, as far as they are searched for statements."""
+        return f"{self.told[:LONGEST]}\n{self.architecture[:LONGEST]}"
+
+    @property
+    def training(self) -> Training:
+        """How the network is trained."""
+        return self.measured.training
+
+    @cached_property
+    def gradient(self) -> Trend | None:
+        """Gradients over depth at the first time that was measured."""
+        return self._first(_GRADIENTS)
+
+    @cached_property
+    def late_gradient(self) -> Trend | None:
+        """Gradients over depth at the last time, where more than one was measured."""
+        times = [one for one in self.measured.per_layer if any(one.of(k) for k in _GRADIENTS)]
+        return _best(times[-1:], _GRADIENTS) if len(times) > 1 else None
+
+    @cached_property
+    def activation(self) -> Trend | None:
+        """Activations over depth at the first time that was measured."""
+        return self._first(("activation",))
+
+    @cached_property
+    def cosine(self) -> tuple[tuple[str, float], ...]:
+        """Cosine between inputs, or between nodes, by layer."""
+        return self.column("cosine")
+
+    @cached_property
+    def losses(self) -> Losses | None:
+        """The course of the loss."""
+        return losses(self.measured, self.said, self.outputs)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network puts out for each example; 0 where that is not known."""
+        ends = structure.ending(self.subject.network.root) if self.subject is not None else None
+        return ends.units if ends is not None else 0
+
+    @property
+    def learning(self) -> bool:
+        """Whether the loss falls and stays low."""
+        return self.losses is not None and self.losses.falling and not self.losses.plateau
+
+    @cached_property
+    def depth(self) -> int:
+        """Weighted layers, as far as anything tells; 0 is unknown."""
+        known = [0]
+        if self.subject is not None:
+            known.append(structure.weighted(self.subject.network.root))
+        if self.training.depth:
+            known.append(self.training.depth)
+        for shown in (self.gradient, self.activation):
+            if shown is None:
+                continue
+            known.append(len(shown.rows))
+            if len(shown.rows) == 2:
+                first, last = (_DEPTH_IN_NAME.search(row.name) for row in (shown.rows[0], shown.rows[-1]))
+                if first and last and len(last[0]) < 4:
+                    known.append(int(last[0]) - int(first[0]) + 1)
+        return max(known)
+
+    @property
+    def activation_name(self) -> str:
+        """The hidden nonlinearity: from the network, else from the words; "" is unknown."""
+        if self.subject is not None and self.subject.activation is not None:
+            return self.subject.activation.name
+        named = re.findall(
+            r"\b(leaky[ _]?relu|relu|sigmoid|tanh|gelu|elu|selu|silu|swish|softplus|sine?)\b", self.said, re.I
+        )
+        named += [r.kind for one in self.measured.per_layer for r in one.rows if r.kind in ("ReLU", "Tanh", "Sigmoid")]
+        names = list(dict.fromkeys(name.lower().replace(" ", "_").replace("leakyrelu", "leaky_relu") for name in named))
+        return names[0] if names else ""
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is a number or a network to reason about."""
+        return not self.measured.empty or self.subject is not None
+
+    def says(self, pattern: str) -> re.Match[str] | None:
+        """The first place in the user's texts that matches."""
+        return re.search(pattern, self.said, re.I)
+
+    def listed(self, key: str) -> list[str]:
+        """Names that the probe's document lists under a key."""
+        match = re.search(rf"\"{key}\"\s?:\s?\[([^\]]{{1,4000}})\]", self.told)
+        return re.findall(r"\"([^\"]+)\"", match[1]) if match else []
+
+    @cached_property
+    def without_gradient(self) -> list[str]:
+        """Parameters whose gradient is printed as None."""
+        return re.findall(
+            r"(?m)^[^\w\n]{0,20}([A-Za-z_0-9][\w.]{0,200}(?:weight|bias|lora_\w{1,20}))\b[^\n]{0,40}\bNone\s*$",
+            self.told,
+        )
+
+    def events(self, *kinds: str) -> list[Event]:
+        """Events of some kinds, in the order of the text."""
+        return [event for event in self.measured.events if event.kind in kinds]
+
+    def rows(self, kind: str) -> Iterator[tuple[LayerRow, Quantity]]:
+        """Rows that hold a kind of quantity at the last time it was measured."""
+        times = [one for one in self.measured.per_layer if one.of(kind)]
+        for one in times[-1:]:
+            quantity = one.of(kind)
+            for row in one.rows:
+                if quantity is not None and quantity in row.values:
+                    yield row, quantity
+
+    @cached_property
+    def zeros(self) -> Zeros:
+        """Which gradients are zero, exactly or as printed."""
+        return Zeros.of(self.measured.per_layer)
+
+    def _column(self, kind: str) -> tuple[tuple[str, float], ...]:
+        return tuple((row.name, row.values[q].x) for row, q in self.rows(kind) if row.values[q].finite)
+
+    def column(self, kind: str) -> tuple[tuple[str, float], ...]:
+        """Name and value by layer of a kind such as "dead" or "saturated", at the last time."""
+        return self._column(kind) or shares(self.measured.facts, kind)
+
+    def _first(self, kinds: Sequence[str]) -> Trend | None:
+        return _best(self.measured.per_layer, kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Zeros:
+    """Names of rows whose gradient is exactly zero, zero as printed, or neither, at the last time with a zero."""
+
+    exact: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
+    live: tuple[tuple[str, float], ...] = ()
+    resolution: float = 0.0
+    """The largest number that a printed zero may hide."""
+    late: bool = False
+    """Whether the same rows had a gradient at an earlier time."""
+    moved: bool = False
+    """Whether exact zeros of the first time have a gradient at a later one."""
+
+    @staticmethod
+    def of(times: Sequence[PerLayer]) -> Zeros:
+        """From every time at which gradients of at least two rows were measured."""
+        seen = [z for z in (Zeros._at(one) for one in times) if z is not None]
+        if not seen:
+            return Zeros()
+        at = next((i for i in reversed(range(len(seen))) if seen[i].exact or seen[i].printed), None)
+        if at is None:
+            return seen[-1]
+        names = set(seen[at].exact)
+        before, after = ({name for one in part for name, _ in one.live} & names for part in (seen[:at], seen[at + 1 :]))
+        return replace(seen[at], late=bool(before), moved=bool(after) and not before)
+
+    @staticmethod
+    def _at(layers: PerLayer) -> Zeros | None:
+        kinds = (layers.of(kind, statistic) for kind in _GRADIENTS for statistic in _STATISTICS)
+        quantity = next((q for q in kinds if q), None)
+        rows = [(r.name, r.values[quantity]) for r in layers.rows if quantity in r.values] if quantity else []
+        if len(rows) < 2:
+            return None
+        exact = tuple(n for n, v in rows if v.x == 0 and v.exact)
+        printed = tuple(n for n, v in rows if v.finite and n not in exact and (v.x == 0 or (v.below and not v.bound)))
+        live = tuple((n, abs(v.x)) for n, v in rows if v.finite and n not in exact and n not in printed)
+        hidden = [v.size[1] for n, v in rows if n in printed]
+        return Zeros(exact, printed, live, max(hidden, default=0.0))
+
+
+def _best(times: Sequence[PerLayer], kinds: Sequence[str]) -> Trend | None:
+    """The trend of the most telling quantity: activation gradients before weight gradients, norms before means."""
+    for kind in kinds:
+        for layers in times:
+            found = sorted(
+                (q for q in layers.quantities if q.kind == kind and q.statistic in _STATISTICS),
+                key=lambda q: _STATISTICS.index(q.statistic),
+            )
+            for quantity in found:
+                if (result := trend(layers, quantity)) is not None:
+                    return result
+    return None
+
+
+def log_ratio(shown: Trend) -> float:
+    """ln of the amplitude at the first row over that at the last; by the line where printing cut an end off."""
+    x = shown.ratio.x
+    log = math.log(x) if math.isfinite(x) and x > 0 else -shown.rate * (len(shown.rows) - 1)
+    return log / 2 if shown.quantity.statistic in SQUARES else log
+
+
+def rate_error(shown: Trend) -> float:
+    """Standard error of the amplitude's rate."""
+    return shown.error / 2 if shown.quantity.statistic in SQUARES else shown.error
+
+
+def per_layer_text(shown: Trend) -> str:
+    """The factor per layer in the direction of travel, with its error."""
+    error = rate_error(shown)
+    doubt = f" ± {shown.travel_factor * error:.2g}" if math.isfinite(error) and error > 0 else ""
+    return f"x{shown.travel_factor:.3g}{doubt} per layer"
+
+
+def merged(*texts: Measurements, training: Training, words: str) -> Measurements:
+    """Measurements of several texts as one, with columns named that lost their words."""
+    return Measurements(
+        per_layer=tuple(labelled(one, words) for m in texts for one in m.per_layer),
+        series=tuple(s for m in texts for s in m.series),
+        events=measured_events(tuple(e for m in texts for e in m.events)),
+        facts=tuple(f for m in texts for f in m.facts),
+        training=training,
+        understood=tuple(u for m in texts for u in m.understood),
+        not_understood=tuple(n for m in texts for n in m.not_understood),
+        not_understood_count=sum(m.not_understood_count for m in texts),
+        probe=next((m.probe for m in texts if m.probe), texts[0].probe),
+    )

@@ -1,0 +1,178 @@
+"""What the structure alone explains: depth, post-norm, missing curvature, graphs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from kaiming_mcp.architecture.ir import Attention, Layer, Network, Norm, Residual, layers, walk
+from kaiming_mcp.diagnosis.gradients.courses import SHALLOW
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence, log_ratio
+from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.scaffold import bounded, number
+from kaiming_mcp.signal.activations import find
+
+_GRAPH = r"\bgraph\w*\b|\bGNNs?\b|\bGCN\w*|\bGAT(?:Conv|v2)?\b|\bEdgeConv|\bMRConv|\bGraphSAGE|\bSAGEConv|message passing|\bnodes?\b"
+_CURVED = r"\brelu\b|\bleaky[ _]?relu\b|\bReLU\b"
+_POST_NORM = r"\bpost-?(?:norm|ln|layer ?norm)\b|norm_first\s?=\s?False|nn\.Transformer(?:Encoder|Decoder)Layer\((?![^)]*norm_first\s?=\s?True)"
+ALIKE_NODES = 0.95
+
+
+def network_candidates(e: Evidence) -> Iterator[Candidate]:
+    """Explanations that rest on what the network is."""
+    yield from _curvature(e)
+    yield from _graph(e)
+    yield from _post_norm(e)
+    yield from _shallow(e)
+
+
+def _curvature(e: Evidence) -> Iterator[Candidate]:
+    wanted = e.training.setting("second_derivatives")
+    if wanted is None:
+        return
+    name = e.activation_name
+    known = find(name) if name else None
+    flat = known is not None and known.slopes is not None
+    if e.subject is not None:
+        used = structure.activations(e.subject.network.root)
+        flat = any((f := find(n)) is not None and f.slopes for n in used)
+        name = next((n for n in used if (f := find(n)) is not None and f.slopes), name)
+    if not flat or not re.search(
+        r"\bu_?(?:xx|tt|yy)\b|second|pinn|physics|pde|penalty|hessian|laplac|create_graph|forces?|double", e.said, re.I
+    ):
+        return
+    if re.search(r"gradient[- ]penalty|WGAN-GP|\bR1 ", wanted.text, re.I) and not e.measured.empty and e.learning:
+        return
+    fact = e.facts.add(
+        f"the loss needs a second derivative (`{wanted.value}`), and that of {name} is 0 almost everywhere: the term sends no "
+        "gradient through it",
+        "computed",
+        0.0,
+        "phi''",
+    )
+    yield Candidate("second_derivative", 0.96 if not e.learning else 0.6, (fact,), f"every {name}")
+
+
+def _graph(e: Evidence) -> Iterator[Candidate]:
+    if not e.says(_GRAPH):
+        return
+    alike = [(n, x) for n, x in e.cosine if x >= ALIKE_NODES]
+    if len(e.cosine) > 1 and alike and e.cosine[-1][1] >= ALIKE_NODES and not e.learning:
+        fact = e.facts.add(
+            f"cosine between nodes rises from {e.cosine[0][1]:.3g} at {e.cosine[0][0]} to {e.cosine[-1][1]:.4g} at {e.cosine[-1][0]}",
+            "measured",
+            e.cosine[-1][1],
+            "cosine",
+        )
+        yield Candidate("over_smoothing", 0.95, (fact,), alike[0][0])
+        return
+    worse = _worse_with_depth(e)
+    if worse:
+        rule = e.facts.add(
+            "training accuracy that falls with depth is a failure to optimise or of the features, never overfitting",
+            "computed",
+        )
+        residual = e.says(r"residual|skip|\bres\b")
+        yield Candidate("over_smoothing", 0.68 if residual else 0.6, (worse, rule), "", predicted=True)
+
+
+def _worse_with_depth(e: Evidence) -> str:
+    found = sorted(
+        (f.depth, f.value.x, f.quantity.split)
+        for f in e.measured.facts
+        if f.quantity.kind == "accuracy" and f.depth is not None and f.value.finite
+    )
+    if len(found) < 2 or found[-1][1] >= found[0][1] - 0.03:
+        return ""
+    (shallow, before, split), (deep, after, _) = found[0], found[-1]
+    return e.facts.add(
+        f"{split or 'stated'} accuracy falls from {before:.0%} at depth {shallow} to {after:.0%} at depth {deep}",
+        "measured",
+        after - before,
+        "accuracy",
+    )
+
+
+def _post_norm(e: Evidence) -> Iterator[Candidate]:
+    network = e.subject.network if e.subject else None
+    read = network is not None and _is_post_norm(network)
+    if not read and not e.says(_POST_NORM):
+        return
+    warm = e.training.warmup
+    if warm is not None and warm.x > 0:
+        return
+    if e.learning:
+        return
+    told = warm is not None or e.says(
+        r"(?:no|without)(?: any| lr| learning[- ]rate)? warm-?\s?up|warm-?up\w*\s?[=:]\s?0\b|constant (?:lr|learning rate)"
+    )
+    where = "every residual sum passes a norm" if read else "the text says so"
+    fact = e.facts.add(
+        f"post-norm: {where}; the gradient near the output is then large at the start, whatever the depth is, and the first "
+        "steps of Adam at full rate spoil it",
+        "read",
+        source="Xiong et al. 2020",
+    )
+    second = e.facts.add(f"warm-up: {'none' if told else 'not stated'}", "read" if told else "assumed")
+    trouble = e.losses is not None and (
+        e.losses.at_chance
+        or e.losses.constant
+        or e.losses.plateau
+        or e.losses.died
+        or e.losses.growing > 3
+        or not e.losses.learned
+    )
+    score = (0.84 if told else 0.76) if trouble else (0.66 if told else 0.4)
+    yield Candidate(
+        "post_norm_warmup", score, (fact, second), "the norms behind the residual sums", predicted=not trouble
+    )
+
+
+def _is_post_norm(network: Network) -> bool:
+    """Whether sums that hold attention, or their blocks, are followed by a layer norm."""
+    attends = any(isinstance(la.op, Attention) for la, _ in layers(network.root))
+    if not attends:
+        return False
+    sums = followed = 0
+    for chain in structure.chains(network.root):
+        for i, item in enumerate(chain):
+            if isinstance(item.node, Residual):
+                sums += 1
+                after = structure.next_after(chain, i, structure.is_idle)
+                followed += after is not None and isinstance(after.node, Layer) and isinstance(after.node.op, Norm)
+    inside = any(
+        isinstance(n, Residual) and any(isinstance(la.op, Norm) for la, _ in layers(n.branch))
+        for n, _ in walk(network.root)
+    )
+    return sums > 0 and followed * 2 > sums and not inside
+
+
+def _shallow(e: Evidence) -> Iterator[Candidate]:
+    if not 0 < e.depth <= SHALLOW:
+        return
+    shown = e.gradient
+    if shown is not None and (shown.zeros or shown.cut or shown.nonfinite):
+        return
+    if e.measured.events and e.events("nan", "inf"):
+        return
+    slope = 0.25 if "sigmoid" in e.activation_name or not e.activation_name else 1.0
+    least = slope**e.depth
+    bound = e.facts.add(
+        f"{e.depth} weighted layers: even sigmoids, each with a slope of at most 0.25, leave up to {number(0.25**e.depth)} of the "
+        "gradient; depth cannot make it vanish",
+        "computed",
+        least,
+        "least slope product",
+    )
+    if shown is None:
+        yield Candidate("too_shallow", 0.45, (bound,), predicted=True)
+        return
+    ratio = abs(log_ratio(shown))
+    fact = e.facts.add(
+        f"gradient first/last x{number(bounded(log_ratio(shown)))} over {len(shown.rows)} layers", "measured"
+    )
+    if ratio < math.log(2e3):
+        decays = ratio > math.log(8)
+        yield Candidate("too_shallow", 0.78 if decays or not e.learning else 0.5, (bound, fact))

@@ -1,0 +1,139 @@
+"""What the course of the training says: chance, death after learning, a clip that is never reached, health."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from kaiming_mcp.diagnosis.gradients.courses import SEVERE
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence, log_ratio, per_layer_text
+from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.scaffold import bounded, number
+
+FEW = 8
+"""Layers over which a floor has not formed where the activations keep their size."""
+USELESS = 3.0
+"""A clip that is never reached, and this many times above the median norm, does nothing."""
+
+
+def run_candidates(e: Evidence) -> Iterator[Candidate]:
+    """Explanations that rest on losses, accuracies and norms over time."""
+    course = e.losses
+    fact = e.facts.add(course.describe(), "measured", course.last if course.values else None, "loss") if course else ""
+    chance = ""
+    if course and course.chance is not None:
+        known = course.basis if course.basis not in ("read", "") else "stated"
+        chance = e.facts.add(
+            f"ln {course.classes} = {course.chance:.4g} is the loss of a constant prediction over {course.classes} classes "
+            f"(classes: {known}); the accuracy would be {1 / (course.classes or 1):.2%}",
+            "computed",
+            course.chance,
+            "ln C",
+        )
+    jumped = _rate_jumped(e)
+    if course and (course.died or jumped):
+        cites = tuple(f for f in (fact, chance, jumped) if f)
+        yield Candidate("died_after_learning", 0.86, cites)
+    elif course and course.at_chance and not course.learned and course.nan_at is None:
+        held = e.says(r"\b(?:stay|stuck|remain|stop|constant|hover|plateau)\w* (?:\w+ )?(?:at|around|near)\b")
+        several = len(course.values) > 1 or len(course.accuracy) > 1 or not course.values
+        score = 0.74 if several or course.accuracy or held else 0.4
+        yield Candidate("stuck_at_chance", score, tuple(f for f in (fact, chance) if f))
+    elif course and course.constant and not course.learned and course.nan_at is None:
+        yield Candidate("stuck_at_chance", 0.55, (fact,), title="the loss does not move: a constant prediction")
+    yield from _clip(e)
+    yield from _healthy(e, fact)
+
+
+def _rate_jumped(e: Evidence) -> str:
+    """A run that had learned, and is not finite from the step on at which the learning rate jumps."""
+    rates = e.measured.of("learning rate")
+    if e.losses is None or not e.losses.learned or e.losses.nan_at is None or rates is None:
+        return ""
+    before = [p.value.x for p in rates.points if p.at < e.losses.nan_at]
+    at = next((p.value.x for p in rates.points if p.at == e.losses.nan_at), 0.0)
+    if not before or at < 5 * before[-1]:
+        return ""
+    return e.facts.add(
+        f"the learning rate jumps from {before[-1]:g} to {at:g} where the loss is first not finite",
+        "measured",
+        at,
+        "learning rate",
+    )
+
+
+def _clip(e: Evidence) -> Iterator[Candidate]:
+    limit, norms = _limit(e), e.measured.of("gradient norm")
+    if limit is None or e.training.clip_kind == "value" or norms is None or e.training.precision == "fp16":
+        return
+    values = [p.value.x for p in norms.points if p.value.finite]
+    if not values or max(values) >= limit or any(not p.value.finite for p in norms.points):
+        return
+    fact = e.facts.add(
+        f"the clip is at {limit:g}, and the largest of {len(values)} gradient norms is {number(max(values))}: it never binds",
+        "measured",
+        max(values),
+        "largest gradient norm",
+    )
+    useless = len(values) > 4 and limit >= USELESS * sorted(values)[len(values) // 2]
+    score = 0.76 if useless else 0.42 if e.learning else 0.7
+    yield Candidate("clip_never_binds", score, (fact,))
+
+
+def _limit(e: Evidence) -> float | None:
+    """The norm at which gradients are clipped."""
+    if e.training.clip is not None:
+        return e.training.clip.x
+    called = e.says(r"clip_grad_norm_\(\s?(\d{1,9}(?:\.\d{1,9})?)\s?\)")
+    return float(called[1]) if called else None
+
+
+def _healthy(e: Evidence, loss: str) -> Iterator[Candidate]:
+    if e.events("nan", "inf", "anomaly") or (e.losses is not None and e.losses.nan_at is not None):
+        return
+    shown = e.gradient
+    flat = shown is not None and shown.used >= 2 and abs(log_ratio(shown)) < SEVERE and not shown.zeros
+    cites = [loss] if e.learning and loss else []
+    if flat and shown is not None:
+        cites.append(
+            e.facts.add(
+                f"{shown.quantity.kind} first/last: amplitude x{number(bounded(log_ratio(shown)))}, {per_layer_text(shown)}: "
+                "within a factor 1000 over the depth",
+                "measured",
+                bounded(log_ratio(shown)),
+                "gradient first/last",
+            )
+        )
+    if e.learning:
+        if shown is None or flat or not shown.used or shown.used < 2:
+            yield Candidate("nothing_wrong", 0.75, tuple(cites))
+    elif flat and (e.losses is None or len(e.losses.values) < 2) and _signal_known(e):
+        yield Candidate("nothing_wrong", 0.7, tuple(cites))
+    elif shown is None and e.losses is None and (kept := _kept(e)):
+        yield Candidate("nothing_wrong", 0.55, (kept,))
+
+
+def _kept(e: Evidence) -> str:
+    """Activations of a net of few layers that keep their size, where nothing else was measured."""
+    shown = e.activation
+    if shown is None or shown.used < 3 or e.cosine or len(shown.rows) > FEW or abs(log_ratio(shown)) > math.log(10):
+        return ""
+    if shown.zeros or shown.cut or shown.nonfinite:
+        return ""
+    return e.facts.add(
+        f"activations last/first: amplitude x{number(bounded(-log_ratio(shown)))} over {len(shown.rows)} layers",
+        "measured",
+    )
+
+
+def _signal_known(e: Evidence) -> bool:
+    """Whether more than weight gradients says that the signal is sound: those stay flat while activations explode."""
+    if e.gradient is None or len(e.gradient.rows) < 3:
+        return False
+    activation = e.activation
+    sound = activation is not None and activation.used >= 2 and abs(log_ratio(activation)) < math.log(30)
+    if e.gradient.quantity.kind == "activation gradient":
+        return activation is None or sound
+    if sound:
+        return True
+    return activation is None and e.subject is not None and e.subject.course is not None and e.subject.course.healthy

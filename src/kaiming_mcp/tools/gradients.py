@@ -1,0 +1,148 @@
+"""diagnose_gradients: which look-alike of vanishing or exploding gradients it is, where, and what decides."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated
+
+import mcp_types as types
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+
+from kaiming_mcp.architecture.errors import ReadError
+from kaiming_mcp.confined import Roots
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence, merged
+from kaiming_mcp.diagnosis.gradients.labels import stated_initialization
+from kaiming_mcp.diagnosis.gradients.report import NAME, diagnose
+from kaiming_mcp.diagnosis.network.subject import Subject, examine
+from kaiming_mcp.diagnosis.network.wishes import read_wishes
+from kaiming_mcp.library import Library
+from kaiming_mcp.measurements.reader import read_measurements
+from kaiming_mcp.measurements.training import training as read_training
+from kaiming_mcp.scaffold import Scaffold, request_line
+from kaiming_mcp.tools.network import ReadNetwork, Sent, read_network, read_source, short_form
+from kaiming_mcp.tools.surface import READ_ONLY, both_forms
+
+EXAMPLE_CALL = (
+    '{"symptom": "the first layers do not learn", "measurements": "fc1.weight grad norm 2.1e-09\\nfc2.weight grad norm '
+    '5.3e-08\\nfc3.weight grad norm 1.2e-06\\nfc4.weight grad norm 3.1e-05\\nfc5.weight grad norm 8.0e-04", '
+    '"training": "fp32, Adam lr 1e-3, cross entropy, 10 classes"}'
+)
+LONGEST_DESCRIPTION = 20_000
+"""Characters of measurements that are also tried as the description of a network."""
+
+
+def register(server: MCPServer, content: Library, roots: Roots) -> None:
+    """Register the tool."""
+
+    @server.tool(name=NAME, title="Diagnose gradients", annotations=READ_ONLY)
+    def diagnose_gradients(
+        symptom: Annotated[str, Field(description="What you see, in words; numbers in it count as measurements")] = "",
+        architecture: Annotated[
+            str,
+            Field(description="print(model), summary, config.json, source, layer notation, or path:models/net.py"),
+        ] = "",
+        measurements: Annotated[
+            str,
+            Field(
+                description="Probe JSON, CSV, logs, gradients or activations per layer, tracebacks, as printed; or "
+                "path:run/log.txt"
+            ),
+        ] = "",
+        training: Annotated[
+            str, Field(description='"fp16, Adam lr 1e-3, no warmup, clip 1.0, cross entropy, 10 classes"')
+        ] = "",
+        input: Annotated[str, Field(description='Size of one input: "3x224x224", "784"')] = "",
+        batch: Annotated[int, Field(description="Batch size; 0: unknown")] = 0,
+        initialization: Annotated[str, Field(description='"he", "std 0.02"; empty: unknown')] = "",
+    ) -> Annotated[types.CallToolResult, Scaffold]:
+        """Finds what stands behind vanishing, exploding, zero or nan gradients and losses that do not fall: 21 \
+look-alikes told apart from the numbers, the layer where it begins, the rate per layer with its error, agreement with \
+theory for this network.
+
+Use when a network does not train. Returns verdict, three numbers, one change with its predicted effect, ranked \
+explanations, or the measurement that would decide."""
+        return both_forms(
+            diagnose_text(content, symptom, architecture, measurements, training, input, batch, initialization, roots)
+        )
+
+    _ = diagnose_gradients
+
+
+def diagnose_text(
+    content: Library,
+    symptom: str = "",
+    architecture: str = "",
+    measurements: str = "",
+    training: str = "",
+    input: str = "",
+    batch: int = 0,
+    initialization: str = "",
+    roots: Roots = (),
+) -> Scaffold:
+    """The diagnosis, or what to send when nothing was established.
+
+    Raises:
+        ToolError: an argument is not understood; the message shows a valid one.
+    """
+    source = read_source("measurements", measurements, roots, "path:run/log.txt")
+    try:
+        log, words = read_measurements(source.text, training), read_measurements(symptom)
+    except ReadError as error:
+        raise ToolError(f"`measurements`: {error}") from error
+    initialization = initialization or stated_initialization(training)
+    read, unread = _network(Sent(architecture, input, batch, initialization), roots)
+    if read is None and not architecture.strip() and not log.per_layer:
+        read = _described(source.text, symptom, Sent("", input, batch, initialization))
+    told = "\n".join((symptom, training, source.text))
+    measured = merged(
+        log, words, training=read_training(training, f"{source.text}\n{symptom}\n{architecture}"), words=told
+    )
+    scaffold = diagnose(
+        Evidence(measured, told, architecture, _subject(read, f"{told}\n{architecture}"), unread), content
+    )
+    args = {
+        "symptom": symptom,
+        "architecture": short_form(read.network, read.source) if read else architecture,
+        "measurements": source.reference or measurements,
+        "training": training,
+        "input": input,
+        "batch": batch,
+        "initialization": read.initialization if read else initialization,
+    }
+    if scaffold.needs:
+        return scaffold
+    return scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established)})
+
+
+def _network(sent: Sent, roots: Roots) -> tuple[ReadNetwork | None, str]:
+    """The network that was sent, or why it could not be read: prose beside measurements is no error."""
+    if not sent.architecture.strip():
+        return None, ""
+    try:
+        read = read_network(sent, roots)
+    except ToolError as error:
+        if not str(error).startswith("`architecture`: ") or re.match(r"path:", sent.architecture.strip()):
+            raise
+        return None, str(error).removeprefix("`architecture`: ")
+    return (None, read) if isinstance(read, str) else (read, "")
+
+
+def _described(measurements: str, symptom: str, sent: Sent) -> ReadNetwork | None:
+    """A network that stands among the measurements, layer after layer, where no architecture was sent."""
+    for text in (measurements, symptom):
+        if not 12 < len(text) < LONGEST_DESCRIPTION:
+            continue
+        try:
+            read = read_network(replace(sent, architecture=text))
+        except ToolError:
+            continue
+        if not isinstance(read, str):
+            return read
+    return None
+
+
+def _subject(read: ReadNetwork | None, said: str) -> Subject | None:
+    return None if read is None else examine(read.network, read.init, read.batch, read_wishes(said))
