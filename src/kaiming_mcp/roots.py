@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kaiming_mcp.architecture.errors import ReadError
+from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.confined import MOST_SEEN, Root, Roots, check_regular, open_file, parts_of, scan
 
 PREFIX = "path:"
@@ -191,8 +192,7 @@ def _files(root: Root) -> Iterator[str]:
 
 def _listing(root: Root, parts: tuple[str, ...]) -> str:
     names = [name for name, inner in scan(root, parts) if not inner and _readable(name)]
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"is a directory. Text files in it: {', '.join(names[:10]) or 'none'}{more}."
+    return f"is a directory. Text files in it: {listed(names, 10) or 'none'}."
 
 
 def _missing(file: str, roots: Roots) -> str:

@@ -30,6 +30,7 @@ from kaiming_mcp.architecture.ir import (
     is_weighted,
     layers,
 )
+from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.architecture.parameters import total_parameters
 
 DEEPEST, MOST_NODES, MOST_NAMED = 100, 20_000, 3
@@ -261,13 +262,15 @@ def _differences(vertices: Ordered[Vertex], emitted: Counter[int], constants: se
     found = list[Difference]()
     if again:
         count = -sum((uses[k] - 1) * size[k] for k in again)
-        found.append(Difference(count, f"the same weights used again: {_listed([name[k] for k in again])}"))
+        found.append(Difference(count, f"the same weights used again: {listed([name[k] for k in again], MOST_NAMED)}"))
     for reason, keys in (
         ("added or joined whatever the input is", [k for k in unused if k in fixed]),
         ("beside the path to the output", [k for k in unused if k not in fixed]),
     ):
         if keys:
-            found.append(Difference(sum(size[k] for k in keys), f"{reason}: {_listed([name[k] for k in keys])}"))
+            found.append(
+                Difference(sum(size[k] for k in keys), f"{reason}: {listed([name[k] for k in keys], MOST_NAMED)}")
+            )
     return tuple(found)
 
 
@@ -276,8 +279,3 @@ def _name(vertex: Vertex) -> str:
     assert isinstance(node, _NODES)
     first = next((layer for layer, _ in layers(node)), None)
     return vertex.key or node.path or (first.path or first.origin.text if first else "")
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:MOST_NAMED])
-    return shown + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from kaiming_mcp.architecture.errors import ReadError
+from kaiming_mcp.architecture.paste.clean import unbroken
 
 LONGEST_TEXT = 2_000_000
 DEEPEST_NESTING = 80
@@ -23,10 +24,6 @@ CUT = "…"
 
 EXAMPLE = "Sequential( (0): Linear(in_features=784, out_features=256, bias=True) (1): ReLU() )"
 
-# Terminal colours, and the invisible characters that web pages and chats add.
-_NOISE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\ufeff\u200b-\u200d\u2060]")
-# JSON-escaped line breaks count as line breaks.
-_BREAK = re.compile(r"\r\n?|\\r\\n|\\n")
 
 # A name ends in `):`; old prints (before torch 0.4) put a blank between a class and its parenthesis.
 _NAME = r"[^()\n]{1,200}\)[ \t]*+:(?!:)"
@@ -76,7 +73,7 @@ class Printout:
 
 def looks_like_torch_repr(text: str) -> bool:
     """Whether the text holds a printed module tree, a fragment of one, or is one printed module."""
-    text = _clean(text[:LONGEST_TEXT])
+    text = unbroken(text[:LONGEST_TEXT])
     return bool(_FIRST_CHILD.search(text) or _FRAGMENT.search(text) or _LONE.fullmatch(text))
 
 
@@ -91,11 +88,7 @@ def parse(text: str) -> Printout:
             f"The text has {len(text):,} characters; at most {LONGEST_TEXT:,} are read. Expected the output "
             f"of print(model), with equal blocks once, as in (0-11): 12 x Block(...). Example: {EXAMPLE}"
         )
-    return _Parser(_clean(text)).printout()
-
-
-def _clean(text: str) -> str:
-    return _BREAK.sub("\n", _NOISE.sub("", text))
+    return _Parser(unbroken(text)).printout()
 
 
 @dataclass(slots=True)

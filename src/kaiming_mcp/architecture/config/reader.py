@@ -14,6 +14,7 @@ from kaiming_mcp.architecture.config.fields import EXAMPLE, Fields
 from kaiming_mcp.architecture.config.parts import Tower
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Assumption, Difference, Layer, Network, Opaque, Reading, Sequence, layers
+from kaiming_mcp.architecture.listing import listed
 
 LONGEST = 2_000_000
 """Characters of a text that is read."""
@@ -164,10 +165,9 @@ def _network(cls: str, tower: Tower, notes: list[Assumption]) -> Network:
     assumptions = [*notes, *tower.assumptions]
     if tower.fields.assumed:
         pairs = [f"{name} = {value}" for name, value in tower.fields.assumed.items()]
-        more = f" and {len(pairs) - MOST_SHOWN} more" if len(pairs) > MOST_SHOWN else ""
         assumptions.append(
             Assumption(
-                f"not in the file, taken from the library's defaults: {', '.join(pairs[:MOST_SHOWN])}{more}",
+                f"not in the file, taken from the library's defaults: {listed(pairs, MOST_SHOWN)}",
                 "print(model.config)",
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from kaiming_mcp.architecture import listing
 from kaiming_mcp.architecture.graph import Join, Vertex
 from kaiming_mcp.architecture.ir import (
     Activation,
@@ -27,10 +28,8 @@ MOST_NAMED = 3
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first few of the names, and how many more there are."""
-    known = list(dict.fromkeys(names))
-    rest = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
-    return ", ".join(known[:MOST_NAMED]) + rest
+    """The first few of the names, each once."""
+    return listing.listed(list(dict.fromkeys(names)), MOST_NAMED)
 
 
 def hidden_activations(vertices: Sequence[Vertex]) -> list[Assumption]:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from kaiming_mcp.architecture.errors import ReadError
+from kaiming_mcp.architecture.paste.clean import unbroken
 
 LONGEST_TEXT, MOST_ROWS, DEEPEST = 2_000_000, 20_000, 50
 
@@ -64,9 +65,6 @@ class Table:
     connected: bool = False
     total: int | None = None
 
-
-_NOISE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\ufeff\u200b-\u200d\u2060]")
-_BREAK = re.compile(r"\r\n?|\\r\\n|\\n")
 
 _BAR = re.compile("[│┃|]")
 _NOT_RULE = re.compile(r"[^\s_=\-+|¯~\u2500-\u257f]")
@@ -119,7 +117,7 @@ def parse(text: str) -> list[Table]:
 
 
 def _clean(text: str) -> str:
-    return _BREAK.sub("\n", _NOISE.sub("", text)).replace("\xa0", " ").expandtabs(8)
+    return unbroken(text).replace("\xa0", " ").expandtabs(8)
 
 
 def _spans(lines: list[str]) -> Iterator[tuple[int, int]]:

@@ -40,6 +40,16 @@ _PROMPT = re.compile(r"(?:>>> ?|(?:In|Out) ?\[\d{1,6}\]: ?|\$ )")
 _NUMBER = re.compile(r"[ \t]{0,8}(\d{1,6})(?:[.)]|[ \t]?[|:│]|(?=[ \t]|$))")
 
 
+# JSON-escaped line breaks count as line breaks.
+_BREAK = re.compile(r"\r\n?|\\r\\n|\\n")
+_NOISE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\ufeff\u200b-\u200d\u2060]")
+
+
+def unbroken(text: str) -> str:
+    """The text of one printout without colours and invisible characters, its breaks as line breaks."""
+    return _BREAK.sub("\n", _NOISE.sub("", text))
+
+
 def clean(text: str) -> str:
     """The same lines without colours, prompts, log prefixes, quotation marks and line numbers."""
     text = re.sub(r"\r\n?", "\n", text)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.graph import to_tree
 from kaiming_mcp.architecture.ir import Assumption, Difference, Embedding, Layer, Linear, Network, Node, Sequence
+from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.architecture.source.evaluator import Evaluator, first_tensor
 from kaiming_mcp.architecture.source.initialization import summary
 from kaiming_mcp.architecture.source.keras_calls import output, pruned, start
@@ -168,7 +169,7 @@ def _differences(machine: Machine, modules: list[Object]) -> list[Difference]:
             count += parameter.count
             unused.append(parameter.path)
     if count:
-        found.append(Difference(count, f"never used in forward(): {_listed(unused)}"))
+        found.append(Difference(count, f"never used in forward(): {listed(unused, MOST_NAMED)}"))
     below = set(modules)
     for first, second in machine.tied:
         layer = leaf(first)
@@ -193,11 +194,6 @@ def _merged(found: list[Difference]) -> tuple[Difference, ...]:
 def _parameters(modules: Iterable[Object]) -> list[Parameter]:
     values = (v for m in modules for v in m.attributes.values())
     return list(dict.fromkeys(v for v in values if isinstance(v, Parameter) and v.trained and v.source is None))
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def missing(names: list[str], title: str) -> Assumption:

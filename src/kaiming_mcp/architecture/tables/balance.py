@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from kaiming_mcp.architecture.ir import Assumption, Difference, Node, layers
+from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.architecture.parameters import parameter_count
 from kaiming_mcp.architecture.tables.rows import Row, Table
 
@@ -36,7 +37,7 @@ def balance(table: Table, root: Node, rows: dict[str, list[Row]]) -> tuple[list[
     differences, uncounted = list[Difference](), list[Assumption]()
     for (reason, cls), found in reasons.items():
         count = sum(count for _, count in found)
-        places = ", ".join(path for path, _ in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        places = listed([path for path, _ in found], 3)
         match reason:
             case "itself":
                 differences.append(
