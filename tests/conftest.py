@@ -1,10 +1,19 @@
-"""Golden files: `make golden` rewrites them; read the diff before you commit it."""
+"""Golden files: `make golden` rewrites them; read the diff before you commit it.
+
+Property tests draw the same examples in every run, so that a failure is never another person's luck;
+`pytest --hypothesis-profile=search` draws new ones.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("same")
 
 GOLDEN = Path(__file__).parent / "golden"
 
