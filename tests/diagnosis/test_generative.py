@@ -258,5 +258,5 @@ def test_a_fault_in_the_catalogue_names_file_and_field(tmp_path: Any) -> None:
     with pytest.raises(ContentError, match=r"families\.yaml: one-step\.fits: 'sinthesis'"):
         load_catalogue(tmp_path, set(library().sources))
     families.write_text(good.replace("title:", "titel:", 1), encoding="utf-8")
-    with pytest.raises(ContentError, match=r"families\.yaml: tit"):
+    with pytest.raises(ContentError, match=r"families\.yaml: regression\.tit"):
         load_catalogue(tmp_path, set(library().sources))

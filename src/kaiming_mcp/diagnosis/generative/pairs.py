@@ -6,19 +6,16 @@ above when neighbours are far apart.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kaiming_mcp.measurements.columns import read_columns
+
 FEWEST_PAIRS = 8
 MOST_PAIRS = 2_000
-LARGEST_TEXT = 2_000_000
 _CONDITION_NAMES = ("y", "cond", "input", "given", "feature")
 _TARGET_NAMES = ("x", "target", "output", "label", "out")
 
@@ -45,13 +42,9 @@ class Spread:
 
 
 def read_pairs(text: str) -> Pairs | None:
-    """Numeric columns from CSV with a header or from a JSON list of objects; None when there are none."""
-    if len(text) > LARGEST_TEXT:
-        return None
-    rows = _json_rows(text) or _csv_rows(text)
-    if len(rows) < FEWEST_PAIRS:
-        return None
-    names = [n for n in rows[0] if all(_is_number(r.get(n)) for r in rows)]
+    """Columns of a pasted table, divided by their names; None when there are not two numeric ones."""
+    table = read_columns(text, FEWEST_PAIRS)
+    names = list(table)
     if len(names) < 2:
         return None
     target = [n for n in names if n.lower().startswith(_TARGET_NAMES)]
@@ -59,11 +52,9 @@ def read_pairs(text: str) -> Pairs | None:
     if not target or not condition:
         # Without telling names the last column is the target, as in most tables.
         condition, target = names[:-1], names[-1:]
-    rows = rows[:MOST_PAIRS]
-    table = {n: np.array([float(r[n]) for r in rows]) for n in (*condition, *target)}
     return Pairs(
-        np.column_stack([table[n] for n in condition]),
-        np.column_stack([table[n] for n in target]),
+        np.column_stack([table[n][:MOST_PAIRS] for n in condition]),
+        np.column_stack([table[n][:MOST_PAIRS] for n in target]),
         (", ".join(condition)[:60], ", ".join(target)[:60]),
     )
 
@@ -100,47 +91,3 @@ def _gap_at_mean(groups: NDArray[np.float64], local: NDArray[np.float64]) -> boo
 def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
     deviation = values.std(axis=0)
     return (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
-
-
-def _json_rows(text: str) -> list[dict[str, Any]]:
-    start = text.find("[")
-    if start < 0 or "{" not in text[start : start + 200]:
-        return []
-    try:
-        raw = json.loads(text[start : text.rfind("]") + 1])
-    except (ValueError, RecursionError):
-        return []
-    return [r for r in raw if isinstance(r, dict)] if isinstance(raw, list) else []  # pyright: ignore[reportUnknownVariableType] - JSON
-
-
-def _csv_rows(text: str) -> list[dict[str, Any]]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    head = next((i for i, line in enumerate(lines) if _delimiter(line) and not _numeric(line)), None)
-    if head is None:
-        return []
-    mark = _delimiter(lines[head])
-    width = lines[head].count(mark)
-    body = [line for line in lines[head + 1 :] if line.count(mark) == width and _numeric(line)]
-    if len(body) < FEWEST_PAIRS:
-        return []
-    try:
-        return [dict(r) for r in csv.DictReader(io.StringIO("\n".join([lines[head], *body])), delimiter=mark)]
-    except csv.Error:
-        return []
-
-
-def _delimiter(line: str) -> str:
-    return next((mark for mark in ("\t", ";", ",") if mark in line), "")
-
-
-def _numeric(line: str) -> bool:
-    return _is_number(line.replace(";", ",").replace("\t", ",").split(",")[0])
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except (ValueError, OverflowError):
-        return False

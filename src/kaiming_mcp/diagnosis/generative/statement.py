@@ -10,9 +10,7 @@ import re
 from dataclasses import dataclass
 
 from kaiming_mcp.catalogue import Catalogue, Constraint, TargetKind, TaskKind
-
-LONGEST_READ = 20_000
-"""Characters of each text that are searched for words; pasted data are read elsewhere."""
+from kaiming_mcp.knowledge import LONGEST_READ
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "thousand": 1e3, "million": 1e6, "billion": 1e9, "b": 1e9}
 _NUMBER = r"(\d{1,3}(?:,\d{3})+|\d{1,12}(?:\.\d{1,6})?(?:e\d{1,2})?)"
@@ -172,8 +170,7 @@ def _kinds(said: list[str], known: Catalogue) -> tuple[TaskKind, ...]:
     """Kinds by how often their words occur; the problem and the target weigh double."""
     scored: list[tuple[float, TaskKind]] = []
     for kind in known.tasks:
-        pattern = known.pattern(kind)
-        score = sum(w * len(set(pattern.findall(t))) for w, t in zip((2, 1, 2, 0.5, 0.25), said, strict=True))
+        score = sum(w * len(kind.found(t)) for w, t in zip((2, 1, 2, 0.5, 0.25), said, strict=True))
         if kind.id == "forecast" and any(_AHEAD.search(t) for t in said[:3]):
             score += 2
         if score >= 1:
