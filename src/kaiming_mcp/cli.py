@@ -25,6 +25,9 @@ def main() -> None:
     options = _parser().parse_args()
     roots = (*options.root, *getattr(options, "command_root", ()))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    if options.command in ("try", "probe") and hasattr(signal, "SIGPIPE"):
+        # A reader that has seen enough (`| head`) ends the command, as with any other tool.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     match options.command:
         case "serve" if options.http:
             _serve_http(options.host, options.port, options.allowed_host, options.allowed_origin, roots)

@@ -6,7 +6,6 @@ the other. The first ten lines of the text hold the verdict, up to three numbers
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -18,9 +17,8 @@ from pydantic.json_schema import SkipJsonSchema
 Basis = Literal["computed", "read", "assumed", "measured", "stated"]
 Severity = Literal["high", "medium", "low", "note"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "note")
-LONGEST_REQUEST = 1500
-ORDINARY = 8_000
-"""Characters of JSON, about 2,000 tokens, that the scaffold of an ordinary model keeps to."""
+AIM, ORDINARY = 6_000, 8_000
+"""Characters of JSON, about 1,500 tokens to aim at and 2,000 that the scaffold of an ordinary model keeps to."""
 SHORTEST_NOTATION, MOST_SERIOUS = 300, 2
 FURTHEST = 1_000_000
 """The largest exponent of ten that is written out."""
@@ -69,6 +67,7 @@ class FormField(_Part):
 
     name: str
     holds: str
+    wants: list[Literal["number", "test"]] = []
 
 
 class Quotation(_Part):
@@ -113,28 +112,19 @@ class Scaffold(_Part):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-def request_line(tool: str, args: dict[str, Any], facts: list[Fact]) -> str:
-    """The line that lets these facts be recomputed: tool, arguments, 8 hex digits over the facts."""
-    digest = hashlib.sha256("\n".join(f"{f.id} {f.statement}" for f in facts).encode()).hexdigest()[:8]
-    given = {k: v for k, v in args.items() if v not in ("", 0)}
-    line = json.dumps({"tool": tool, "args": given, "facts": digest}, ensure_ascii=False)
-    return line if len(line) <= LONGEST_REQUEST else json.dumps({"tool": tool, "facts": digest})
-
-
 def fitted(part: Scaffold) -> Scaffold:
-    """The scaffold within ORDINARY characters of JSON where that can be had by leaving out the least."""
-    shorter: tuple[Callable[[Scaffold], dict[str, Any]], ...] = (
+    """The scaffold near AIM characters of JSON by what is repeated, within ORDINARY by what matters least."""
+    shorter: tuple[tuple[int, Callable[[Scaffold], dict[str, Any]]], ...] = (
         # The request line holds the same notation.
-        lambda p: {"read_as": "" if '"architecture"' in p.request else p.read_as[:SHORTEST_NOTATION]},
-        lambda p: {"quotes": p.quotes[:1]},
-        lambda p: {"limits": p.limits[:3]},
-        lambda p: _without_least(p, MOST_SERIOUS),
-        lambda p: _without_least(p, 1),
+        (AIM, lambda p: {"read_as": "" if '"architecture"' in p.request else p.read_as[:SHORTEST_NOTATION]}),
+        (AIM, lambda p: {"quotes": p.quotes[:1]}),
+        (ORDINARY, lambda p: {"limits": p.limits[:3]}),
+        (ORDINARY, lambda p: _without_least(p, MOST_SERIOUS)),
+        (ORDINARY, lambda p: _without_least(p, 1)),
     )
-    for step in shorter:
-        if len(json.dumps(part.structured(), ensure_ascii=False)) <= ORDINARY:
-            break
-        part = part.model_copy(update=step(part))
+    for limit, step in shorter:
+        if len(json.dumps(part.structured(), ensure_ascii=False)) > limit:
+            part = part.model_copy(update=step(part))
     return part
 
 
@@ -184,8 +174,11 @@ def render(part: Scaffold) -> str:
         f"## Code\n\n```python\n{part.code}\n```" if part.code else "",
         _section("Findings", [_finding(f) for f in part.findings]),
         _section("Established facts", [_fact(f) for f in part.established]),
-        _section("Frame: take each step, fill its field", [_step(i, s) for i, s in enumerate(part.frame, 1)]),
-        _section("Answer form", [f"- **{f.name}**: {f.holds}" for f in part.answer_form]),
+        _section(
+            "Frame: take each step, fill its field; behind each number the id of its fact, as 0.81 [F3]",
+            [_step(i, s) for i, s in enumerate(part.frame, 1)],
+        ),
+        _section("Answer form", [_asked(f) for f in part.answer_form]),
         _section("Limits", [f"- {line}" for line in part.limits]),
         _section("Quotations", [_quote(q) for q in part.quotes]),
         f"## The network as read\n\n```kaiming\n{part.read_as}\n```" if part.read_as else "",
@@ -225,6 +218,11 @@ def _finding(f: Finding) -> str:
 def _step(i: int, s: Step) -> str:
     cites = f" [{', '.join(s.cites)}]" if s.cites else ""
     return f"{i}. *{s.way}*: {s.prompt}{cites} → **{s.field}**"
+
+
+def _asked(f: FormField) -> str:
+    wants = f" ({' and '.join(f'a {w}' for w in f.wants)})" if f.wants else ""
+    return f"- **{f.name}**: {f.holds}{wants}"
 
 
 def _quote(q: Quotation) -> str:

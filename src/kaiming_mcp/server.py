@@ -31,12 +31,13 @@ a config.json, source code, or the layer notation: kaiming://guide/formats) or a
 user allowed (path:models/net.py#Net), computes what theory can (second moment, gradient and input correlation \
 through this very network at initialization), and returns: verdict, three numbers, one change, findings \
 with tests, facts with their basis, and a frame of steps. Fill in every step of the frame and cite fact \
-ids; keep assumed apart from read and computed. Quotations carry a grade; quote only those.
+ids; keep assumed apart from read and computed. Quotations carry a grade; quote only those. check_answer \
+holds what was filled in against recomputed facts: send it the answer and the scaffold's last line.
 
 trace_signal gives the numbers by depth (and a simulation), derive_initialization a gain with what it holds. \
-Facts are recomputed in milliseconds: to compare two designs, edit `read_as` (the network in layer \
-notation) and send it again. Principles are resources (kaiming://principles) and, for clients that do \
-not read resources, the tool read_principle."""
+Facts are recomputed in milliseconds: to compare two designs, edit the network in layer notation and send it \
+again. Principles are resources (kaiming://principles) and, for clients that do not read resources, the tool \
+read_principle."""
 
 _ONE_HOUR = 3_600_000
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kaiming_mcp.architecture.account import account
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import (
     Activation,
@@ -234,3 +235,35 @@ def test_every_alias_leads_to_a_word() -> None:
 
 def test_a_guide_exists_for_the_resource() -> None:
     assert Path(content_root() / "guide" / "layer-notation.md").stat().st_size < 7500
+
+
+def test_what_stands_outside_the_layers_is_kept_and_read_back() -> None:
+    text = (
+        'linear 64 10 ; unknown "Mystery(3)" parameters 77 ; extra -40 ; extra 100 ; total 9 ; loss "CrossEntropyLoss"'
+    )
+    network = read_notation(text).networks[0]
+    assert account(network).total == 64 * 10 + 10 + 77 + 60
+    assert (network.loss, network.stated) == ("CrossEntropyLoss", 9)
+    assert network.modules == 3
+    again = read_notation(write_notation(network)).networks[0]
+    assert (account(again).total, again.loss, again.stated) == (account(network).total, network.loss, 9)
+
+
+@pytest.mark.parametrize("text", ["loss 2.31 ; loss 2.30 ; loss 2.29", "loss 2.31\nlinear 3 4", "extra 5 ; relu"])
+def test_a_log_of_losses_is_no_network(text: str) -> None:
+    assert not looks_like_notation(text)
+
+
+@pytest.mark.parametrize("text", ["linear 3 4 ; extra many", "linear 3 4 ; extra 1.5", "linear 3 4 ; loss mse"])
+def test_a_wrong_number_or_text_outside_the_layers_is_named(text: str) -> None:
+    with pytest.raises(ReadError, match=r"extra|loss"):
+        read_notation(text)
+
+
+def test_an_even_kernel_without_padding_is_taken_so_and_said() -> None:
+    open_ = read_notation("input 3x32x32 ; conv 3 8 k4 s2 ; relu").networks[0]
+    assert "even kernel" in open_.assumptions[0].statement
+    for settled in ("conv 3 8 k4 s2 p1", "conv 3 8 k4 s4", "conv 3 8 k3 s2", "convtranspose 3 8 k4 s2"):
+        assert not read_notation(f"input 3x32x32 ; {settled} ; relu").networks[0].assumptions
+    written = write_notation(read_notation("conv 3 8 k4 s2 p0").networks[0])
+    assert not read_notation(written).networks[0].assumptions

@@ -15,6 +15,8 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import (
     Assumption,
     Concat,
+    Conv,
+    Difference,
     Layer,
     Network,
     Node,
@@ -38,6 +40,7 @@ from kaiming_mcp.architecture.notation_words import (
     Word,
     find_word,
     joined_width,
+    leaves_padding_open,
     shorten,
     spelling,
     width_after,
@@ -77,7 +80,8 @@ def looks_like_notation(text: str) -> bool:
     """Whether the text begins with a layer word and at least half of its start is in the notation."""
     head = re.sub(r'"[^"\n]*"', '"text"', text[:4000])
     pieces = [piece for piece in re.split(r"[;{}\n]", re.sub(r"#[^\n]*", "", head)) if piece.strip()]
-    if not pieces or find_word(pieces[0].split()[0]) is None:
+    first = find_word(pieces[0].split()[0]) if pieces else None
+    if first is None or first[0].name in ("extra", "total", "loss"):
         return False
     return 2 * sum(_Reader(piece).is_plausible() for piece in pieces) >= len(pieces)
 
@@ -111,8 +115,12 @@ class _Reader:
         self.statements = 0
         self.width = 0
         self.input: Shape | None = None
+        self.extra = 0
+        self.loss = ""
+        self.stated: int | None = None
         self.previous: Word | None = None
         self.widthless: Token | None = None
+        self.unpadded: Token | None = None
 
     def network(self) -> Network:
         root = self.sequence()
@@ -121,11 +129,17 @@ class _Reader:
         if root == Sequence(()):
             raise Fault(0, "there is no layer in the text", _EXAMPLE)
         assumptions: tuple[Assumption, ...] = ()
+        if (conv := self.unpadded) is not None:
+            statement = (
+                f"Line {self.line(conv.at)}: {conv.text} has an even kernel and no padding is written, so 0 is taken"
+            )
+            assumptions = (Assumption(statement, "p of the layer, such as k4 s2 p1"),)
         if (norm := self.widthless) is not None:
             statement = f"Line {self.line(norm.at)}: the width of {norm.text} is not known, so 0 is taken."
-            assumptions = (Assumption(statement, f"Write it after the word: {norm.text} 64"),)
+            assumptions += (Assumption(statement, f"Write it after the word: {norm.text} 64"),)
         modules = sum(times for _, times in walk(root))
-        return Network("network", root, self.input, assumptions, modules=modules)
+        apart = (Difference(self.extra, "held outside the layers, as written"),) if self.extra else ()
+        return Network("network", root, self.input, assumptions, apart, modules, loss=self.loss, stated=self.stated)
 
     def is_plausible(self) -> bool:
         """Whether the text is nothing but words, each with a number where it needs any."""
@@ -192,14 +206,26 @@ class _Reader:
             self.input = self.shape(head)
             self.width = self.input.features or 0
             return None
-        self.statements += 1
-        path = f"{self.statements}:{word.name}"
         a = self.arguments(head, word, axes)
         if missing := [name for name in word.required if name not in a.values]:
             names = " and ".join(name.upper() if name in word.order else name for name in missing)
             raise Fault(head.at, f"{word.name} needs {names} (it is written {word.usage})", word.example)
+        if word.name == "extra":
+            self.extra += a.signed("n")
+            return None
+        if word.name == "total":
+            self.stated = a.signed("n")
+            return None
+        if word.name == "loss":
+            self.loss = a.text("text")
+            return None
+        self.statements += 1
+        path = f"{self.statements}:{word.name}"
         if word.build:
-            return self.layer(head, word.build(a), path)
+            op = word.build(a)
+            if isinstance(op, Conv) and "p" not in a.values and leaves_padding_open(op) and self.unpadded is None:
+                self.unpadded = head
+            return self.layer(head, op, path)
         entry = self.width
         match word.name:
             case "repeat":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from kaiming_mcp.architecture.ir import (
@@ -70,6 +70,15 @@ class Arguments:
         """A whole number."""
         token = self.values.get(name)
         return default if token is None else self._whole(name, token, token.text, least)
+
+    def signed(self, name: str) -> int:
+        """A whole number of either sign and at most twelve digits, 0 where none is written."""
+        token = self.values.get(name)
+        if token is None:
+            return 0
+        if not re.fullmatch("[-+]?[0-9]{1,12}", token.text):
+            raise self._fault(name, token, "a whole number, such as 151296 or -38597376")
+        return int(token.text)
 
     def size(self, name: str, default: int | tuple[int, ...] = 0, least: int = 1) -> tuple[int, ...]:
         """One whole number per axis, from `3` or `3x3`."""
@@ -175,6 +184,11 @@ def joined_width(widths: Iterable[int]) -> int:
     return sum(known) if all(known) else 0
 
 
+def _opaque(a: Arguments) -> Opaque:
+    held = a.count("parameters", least=0) if "parameters" in a.values else None
+    return replace(split_opaque(a.text("text")), parameters=held)
+
+
 def split_opaque(text: str) -> Opaque:
     """`Name(arguments)` or `Name`, as printed."""
     name, bracket, arguments = text.partition("(")
@@ -184,6 +198,11 @@ def split_opaque(text: str) -> Opaque:
 def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
     """Padding that keeps the size at stride 1: d (k - 1) / 2 for odd kernels, none for even ones."""
     return tuple(d * (k - 1) // 2 if k % 2 else 0 for k, d in zip(kernel, dilation, strict=True))
+
+
+def leaves_padding_open(op: Conv) -> bool:
+    """Whether an even kernel overlaps its neighbours: people then mean no padding as often as half a kernel."""
+    return not op.transposed and op.kernel != op.stride and any(k % 2 == 0 for k in op.kernel)
 
 
 def _convolution(a: Arguments, into: int, out: int, groups: int) -> Conv:
@@ -254,6 +273,7 @@ def _attention(a: Arguments) -> Attention:
         a.count("heads"),
         a.count("kv"),
         a.switch("bias", True),
+        a.signed("extra"),
         packed=a.switch("packed", False),
         causal=a.switch("causal", False),
         scale=a.real("scale", 0, least=0),
@@ -375,12 +395,15 @@ TABLE: tuple[Word, ...] = (
     ),
     _word("embedding N D", "embedding 50257 768", lambda a: Embedding(a.count("n"), a.count("d"))),
     _word(
-        "attention D [heads H] [kv WIDTH] [scale S] [packed] [causal] [nobias]",
+        "attention D [heads H] [kv WIDTH] [scale S] [extra N] [packed] [causal] [nobias]",
         "attention 768 heads 12 causal",
         _attention,
     ),
     *(_recurrent(kind) for kind in ("lstm", "gru", "rnn")),
-    _word('unknown "TEXT"', 'unknown "PixelwiseNorm()"', lambda a: split_opaque(a.text("text"))),
+    _word("extra N", "linear 64 10 ; extra 151296", None),
+    _word("total N", "linear 64 10 ; total 650", None),
+    _word('loss "TEXT"', 'linear 64 10 ; loss "CrossEntropyLoss"', None),
+    _word('unknown "TEXT" [parameters N]', 'unknown "PixelwiseNorm()"', _opaque),
     _shaped("leaky_relu", "leaky_relu 0.2"),
     _shaped("rrelu", "rrelu"),
     _shaped("elu", "elu 1"),

@@ -27,7 +27,7 @@ from kaiming_mcp.architecture.ir import (
     Shape,
     Upsample,
 )
-from kaiming_mcp.architecture.notation_words import find_word, same_padding
+from kaiming_mcp.architecture.notation_words import find_word, leaves_padding_open, same_padding
 
 LONGEST_PERIOD = 12
 LINE = 100
@@ -35,7 +35,7 @@ LINE = 100
 
 def write_notation(network: Network) -> str:
     """Text that reads back to the same network, up to nesting of plain sequences."""
-    lines = [f"input {_shape(network.input)}"] if network.input is not None else []
+    lines = [f"input {shape}"] if (shape := _shape(network.input)) else []
     steps = _steps(normalise(network.root))
     line = ""
     for step in steps:
@@ -43,7 +43,13 @@ def write_notation(network: Network) -> str:
             lines.append(line)
             line = ""
         line = f"{line} ; {step}" if line else step
-    return "\n".join([*lines, line] if line else lines)
+    apart = sum(d.count for d in network.differences if not d.layered)
+    after = [f"extra {apart}"] if apart else []
+    if network.stated is not None:
+        after.append(f"total {network.stated}")
+    if network.loss:
+        after.append(f'loss "{_escaped(network.loss)}"')
+    return "\n".join([*lines, *([line] if line else []), *after])
 
 
 def normalise(node: Node) -> Node:
@@ -147,13 +153,15 @@ def _word(op: Op) -> str:
             heads = f" heads {op.heads}" if op.heads else ""
             scale = f" scale {op.scale!r}" if op.scale else ""
             switches = _switch(op.packed, "packed") + _switch(op.causal, "causal") + _switch(not op.bias, "nobias")
-            return f"attention {op.features}{heads}{kv}{scale}{switches}"
+            extra = f" extra {op.extra}" if op.extra else ""
+            return f"attention {op.features}{heads}{kv}{scale}{extra}{switches}"
         case Recurrent():
             layers = f" layers {op.layers}" if op.layers != 1 else ""
             both = _switch(op.bidirectional, "bidirectional") + _switch(not op.bias, "nobias")
             return f"{op.kind} {op.in_features} {op.hidden}{layers}{both}"
         case Opaque():
-            return _unknown(f"{op.name}({op.arguments})")
+            held = "" if op.parameters is None else f" parameters {op.parameters}"
+            return _unknown(f"{op.name}({op.arguments})") + held
 
 
 def _switch(on: bool, word: str) -> str:
@@ -161,8 +169,11 @@ def _switch(on: bool, word: str) -> str:
 
 
 def _unknown(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'unknown "{escaped}"'
+    return f'unknown "{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _sizes(sizes: tuple[int, ...]) -> str:
@@ -178,7 +189,7 @@ def _conv(op: Conv) -> str:
     stride = "" if set(op.stride) == {1} else f" s{_sizes(op.stride)}"
     dilation = "" if set(op.dilation) == {1} else f" d{_sizes(op.dilation)}"
     same = (0,) * len(op.kernel) if op.transposed else same_padding(op.kernel, op.dilation)
-    padding = "" if op.padding == same else f" p{_sizes(op.padding)}"
+    padding = "" if op.padding == same and not leaves_padding_open(op) else f" p{_sizes(op.padding)}"
     tail = _switch(not op.bias, "nobias")
     if op.transposed:
         extra = f" op{_sizes(op.output_padding)}" if any(op.output_padding) else ""
@@ -221,8 +232,9 @@ def _activation(op: Activation) -> str:
     return f"{op.name}{value}{learnable}"
 
 
-def _shape(shape: Shape) -> str:
-    if shape.positions is None or (len(shape.positions) == 1 and shape.features is None):
-        width = f" x {shape.features}" if shape.features else ""
-        return f"tokens {shape.positions[0] if shape.positions else 1}{width}"
+def _shape(shape: Shape | None) -> str:
+    if shape is None or shape.positions is None:
+        return ""
+    if len(shape.positions) == 1 and shape.features is None:
+        return f"tokens {shape.positions[0]}"
     return "x".join(str(n) for n in (shape.features, *shape.positions))

@@ -14,8 +14,9 @@ from kaiming_mcp.diagnosis.network.critique import critique
 from kaiming_mcp.diagnosis.network.subject import examine
 from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Scaffold, fitted, request_line
-from kaiming_mcp.tools.network import Sent, read_network, short_form
+from kaiming_mcp.request import request_line
+from kaiming_mcp.scaffold import Scaffold, fitted
+from kaiming_mcp.tools.network import ReadNetwork, Sent, completed, read_network
 from kaiming_mcp.tools.surface import READ_ONLY, both_forms
 
 NAME = "critique_architecture"
@@ -71,17 +72,17 @@ def critique_text(
     Raises:
         ToolError: an argument is not understood; the message shows a valid one.
     """
-    read = read_network(Sent(architecture, input, batch, initialization), roots)
+    asked = Sent(architecture, input, batch, initialization)
+    read = read_network(asked, roots)
     if isinstance(read, str):
         return Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=read, example=EXAMPLE)
-    subject = examine(read.network, read.init, read.batch, read_wishes(goal, constraints))
-    scaffold = critique(subject, read.reading, read.given, content)
-    args = {
-        "architecture": short_form(read.network, read.source),
-        "input": input,
-        "batch": batch,
-        "initialization": read.initialization,
-        "goal": goal,
-        "constraints": constraints,
-    }
-    return fitted(scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established)}))
+
+    def judged(read: ReadNetwork) -> Scaffold:
+        subject = examine(read.network, read.init, read.batch, read_wishes(goal, constraints))
+        return critique(subject, read.reading, read.given, content)
+
+    scaffold = judged(read)
+    sent, again = completed(read, asked)
+    args = {**sent.args(), "goal": goal, "constraints": constraints}
+    line = request_line(NAME, args, scaffold.established, again and (lambda: judged(again()).established))
+    return fitted(scaffold.model_copy(update={"request": line}))

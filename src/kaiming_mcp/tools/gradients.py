@@ -21,8 +21,9 @@ from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.library import Library
 from kaiming_mcp.measurements.reader import read_measurements
 from kaiming_mcp.measurements.training import training as read_training
-from kaiming_mcp.scaffold import Scaffold, request_line
-from kaiming_mcp.tools.network import ReadNetwork, Sent, read_network, read_source, short_form
+from kaiming_mcp.request import request_line
+from kaiming_mcp.scaffold import Fact, Scaffold
+from kaiming_mcp.tools.network import ReadNetwork, Sent, completed, read_network, read_source
 from kaiming_mcp.tools.surface import READ_ONLY, both_forms
 
 EXAMPLE_CALL = (
@@ -88,33 +89,41 @@ def diagnose_text(
         ToolError: an argument is not understood; the message shows a valid one.
     """
     source = read_source("measurements", measurements, roots, "path:run/log.txt")
-    try:
-        log, words = read_measurements(source.text, training), read_measurements(symptom)
-    except ReadError as error:
-        raise ToolError(f"`measurements`: {error}") from error
-    initialization = initialization or stated_initialization(training)
-    read, unread = _network(Sent(architecture, input, batch, initialization), roots)
-    if read is None and not architecture.strip() and not log.per_layer:
-        read = _described(source.text, symptom, Sent("", input, batch, initialization))
-    told = "\n".join((symptom, training, source.text))
-    measured = merged(
-        log, words, training=read_training(training, f"{source.text}\n{symptom}\n{architecture}"), words=told
-    )
-    scaffold = diagnose(
-        Evidence(measured, told, architecture, _subject(read, f"{told}\n{architecture}"), unread), content
-    )
-    args = {
-        "symptom": symptom,
-        "architecture": short_form(read.network, read.source) if read else architecture,
-        "measurements": source.reference or measurements,
-        "training": training,
-        "input": input,
-        "batch": batch,
-        "initialization": read.initialization if read else initialization,
-    }
+    asked = Sent(architecture, input, batch, initialization or stated_initialization(training))
+    read, scaffold = _diagnosed(content, symptom, source.text, training, asked, roots)
     if scaffold.needs:
         return scaffold
-    return scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established)})
+    short, again = completed(read, asked) if read else (asked, None)
+    args = {
+        "symptom": symptom,
+        "measurements": source.reference or measurements,
+        "training": training,
+        **short.args(),
+    }
+
+    def recomputed() -> list[Fact]:
+        return _diagnosed(content, symptom, source.text, training, short)[1].established
+
+    line = request_line(NAME, args, scaffold.established, recomputed if again else None)
+    return scaffold.model_copy(update={"request": line})
+
+
+def _diagnosed(
+    content: Library, symptom: str, measurements: str, training: str, sent: Sent, roots: Roots = ()
+) -> tuple[ReadNetwork | None, Scaffold]:
+    """The network that was read, if any, and the scaffold without its request line."""
+    try:
+        log, words = read_measurements(measurements, training), read_measurements(symptom)
+    except ReadError as error:
+        raise ToolError(f"`measurements`: {error}") from error
+    read, unread = _network(sent, roots)
+    if read is None and not sent.architecture.strip() and not log.per_layer:
+        read = _described(measurements, symptom, sent)
+    told = "\n".join((symptom, training, measurements))
+    said = f"{measurements}\n{symptom}\n{sent.architecture}"
+    measured = merged(log, words, training=read_training(training, said), words=told)
+    subject = _subject(read, f"{told}\n{sent.architecture}")
+    return read, diagnose(Evidence(measured, told, sent.architecture, subject, unread), content)
 
 
 def _network(sent: Sent, roots: Roots) -> tuple[ReadNetwork | None, str]:

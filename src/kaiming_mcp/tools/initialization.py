@@ -16,7 +16,8 @@ from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.diagnosis.initialization.derive import NAME, derive
 from kaiming_mcp.diagnosis.initialization.question import Question
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Scaffold, request_line
+from kaiming_mcp.request import request_line
+from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.signal.activations import find, names
 from kaiming_mcp.tools.surface import READ_ONLY, both_forms
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -33,6 +35,10 @@ class Sent:
     input: str
     batch: int
     initialization: str
+
+    def args(self) -> dict[str, Any]:
+        """As arguments of a call."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,10 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
             f"a class that is not known: {', '.join(unknown[:4])}. Write what they compute in the layer notation "
             f"(kaiming://guide/layer-notation), from their forward().{_copies(network)}"
         )
-    words = asked or network.initialization
-    if not asked:
-        init = _of_the_text(reading)
-    given = Given(shape is not None, sent.batch > 0, bool(asked), not asked and bool(words))
+    words = asked or _words_of(reading)
+    if not asked and words:
+        init = parse_initialization(words)
+    given = Given(shape is not None, sent.batch > 0, bool(asked), not asked and bool(network.initialization))
     return ReadNetwork(network, reading, init, sent.batch or ASSUMED_BATCH, given, source, words)
 
 
@@ -115,12 +121,9 @@ def _copies(network: Network) -> str:
     )
 
 
-def _of_the_text(reading: Reading) -> Initialization:
-    """What the text says of its initialization, or else the default of its framework."""
-    words = reading.networks[0].initialization
-    if words:
-        return parse_initialization(words)
-    return parse_initialization("keras") if reading.format.startswith("keras") else PYTORCH_DEFAULT
+def _words_of(reading: Reading) -> str:
+    """What the text says of its initialization, or else the default of its framework; none for PyTorch's."""
+    return reading.networks[0].initialization or ("keras" if reading.format.startswith("keras") else "")
 
 
 def read_initialization(text: str) -> Initialization:
@@ -135,6 +138,21 @@ def read_initialization(text: str) -> Initialization:
         return parse_initialization(text)
     except ValueError as error:
         raise ToolError(f"`initialization`: {error}") from error
+
+
+def completed(read: ReadNetwork, sent: Sent) -> tuple[Sent, Callable[[], ReadNetwork] | None]:
+    """The call in short form, and how the network is read from that; None where it is read from the same text."""
+    short = replace(
+        sent, architecture=short_form(read.network, read.source), initialization=read.initialization.strip()
+    )
+
+    def again() -> ReadNetwork:
+        found = read_network(short)
+        if isinstance(found, str):
+            raise ToolError(found)
+        return found
+
+    return short, None if short.architecture in (sent.architecture, read.source.reference) else again
 
 
 def short_form(network: Network, source: Source) -> str:

@@ -17,14 +17,15 @@ from pydantic import Field
 
 from kaiming_mcp.architecture.read import EXAMPLE
 from kaiming_mcp.confined import Roots
-from kaiming_mcp.diagnosis.network.subject import examine
+from kaiming_mcp.diagnosis.network.subject import Subject, examine
 from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.diagnosis.signal.report import NAME, Beside, report
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Scaffold, fitted, request_line
+from kaiming_mcp.request import request_line
+from kaiming_mcp.scaffold import Fact, Scaffold, fitted
 from kaiming_mcp.signal.simulation import NotSimulatedError, simulate
 from kaiming_mcp.signal.trace import trace
-from kaiming_mcp.tools.network import Sent, read_network, short_form
+from kaiming_mcp.tools.network import ReadNetwork, Sent, completed, read_network
 from kaiming_mcp.tools.surface import READ_ONLY, both_forms
 
 EXAMPLE_CALL = (
@@ -101,9 +102,8 @@ def trace_text(
     read = read_network(sent, roots)
     if isinstance(read, str):
         return Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=read, example=EXAMPLE)
-    subject = examine(read.network, read.init, read.batch, Wishes())
-    if subject.trace is None or subject.course is None:
-        raise ToolError(f"`architecture`: the signal cannot be followed: {subject.untraced}. Example: {EXAMPLE_CALL}")
+
+    subject = _traced(read)
     beside, said = None, ""
     if with_simulation:
         try:
@@ -112,13 +112,19 @@ def trace_text(
         except NotSimulatedError as reason:
             said = str(reason)
     scaffold = report(subject, read.reading, read.given, content, beside, said)
-    args = {
-        "architecture": short_form(read.network, read.source),
-        "input": input,
-        "batch": batch,
-        "initialization": read.initialization,
-        "simulate": with_simulation,
-    }
-    # A simulation is repeatable, but how many draws fit into its time is not: it stays outside the digest.
-    lasting = [f for f in scaffold.established if f.unit != "draws"]
-    return fitted(scaffold.model_copy(update={"request": request_line(NAME, args, lasting)}))
+    short, again = completed(read, sent)
+    args = {**short.args(), "simulate": with_simulation}
+
+    def recomputed() -> list[Fact]:
+        other = again() if again else read
+        return report(_traced(other), other.reading, other.given, content, None, "").established
+
+    line = request_line(NAME, args, scaffold.established, recomputed if again else None)
+    return fitted(scaffold.model_copy(update={"request": line}))
+
+
+def _traced(read: ReadNetwork) -> Subject:
+    subject = examine(read.network, read.init, read.batch, Wishes())
+    if subject.trace is None or subject.course is None:
+        raise ToolError(f"`architecture`: the signal cannot be followed: {subject.untraced}. Example: {EXAMPLE_CALL}")
+    return subject
