@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kaiming_mcp.architecture.ir import Shape
 from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.diagnosis.network import variants
+from kaiming_mcp.diagnosis.network.rates import settled, told
+from kaiming_mcp.diagnosis.network.rules_blocks import RESET, own_draws
+from kaiming_mcp.diagnosis.network.subject import course_of
+from kaiming_mcp.diagnosis.network.wishes import read_wishes
+from kaiming_mcp.diagnosis.relevance import named_limit, named_quote
 from kaiming_mcp.library import library
-from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.signal.initialization import HE
+from kaiming_mcp.scaffold import Scaffold, power, render
+from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT, Initialization
 from kaiming_mcp.signal.trace import trace
 from kaiming_mcp.tools.critique import critique_text
 
@@ -222,3 +230,200 @@ def test_a_loss_is_not_laid_upon_each_of_two_networks() -> None:
 def test_axes_that_a_text_does_not_name_make_no_sum_wrong() -> None:
     text = (Path(__file__).parents[1] / "data" / "source_texts" / "mixer.txt").read_text("utf-8")
     assert not any("sum do not fit" in f.title for f in critique_text(library(), text).findings)
+
+
+COPIES = (
+    "repeat 12 identical { residual { attention 64 heads 4 packed } ; layernorm ; "
+    "residual { linear 64 256 ; relu ; linear 256 64 } ; layernorm }"
+)
+
+
+def _fact(scaffold: Scaffold, part: str) -> str:
+    return next(f.statement for f in scaffold.established if part in f.statement)
+
+
+def _step(scaffold: Scaffold, field: str) -> str:
+    return next(s.prompt for s in scaffold.frame if s.field == field)
+
+
+def test_the_remedy_for_copies_is_the_change_that_was_traced() -> None:
+    """Drawing each layer at the same default; Glorot over all matrices is another change, and is told apart."""
+    scaffold = _critique(COPIES, input="tokens 32")
+    finding = next(f for f in scaffold.findings if "same weights" in f.title)
+    own = variants.with_own_weights(replace(read_notation(COPIES).networks[0], input=Shape(None, (32,))))
+    then, glorot = course_of(own, PYTORCH_DEFAULT, 128), course_of(own, Initialization("xavier"), 128)
+    assert then is not None
+    assert glorot is not None
+    assert RESET in finding.remedy
+    assert "xavier" not in finding.remedy
+    assert f"gradient first/last {power(then.log_backward)} instead of" in finding.predicted_effect
+    assert f"xavier_uniform_ on every matrix {power(glorot.log_backward)}" in _fact(scaffold, "copies of one")
+    assert "apply he to every layer after" in own_draws(HE)
+
+
+def test_what_fails_in_training_is_evidence_and_never_called_sound() -> None:
+    trouble = _critique(COPIES, input="tokens 32", goal="tagging; loss stays flat without warm-up")
+    assert trouble.findings[0].severity == "high"
+    assert trouble.verdict.startswith("Post-norm without warm-up")
+    assert "loss stays flat without warm-up" in _fact(trouble, "the goal says")
+    assert "arm the learning rate up" in trouble.first_change
+    calm = _critique(COPIES, input="tokens 32", goal="tagging, with warm-up")
+    assert calm.verdict.startswith("Sound at initialization")
+    healthy = _critique("linear 32 64 ; relu ; linear 64 4", initialization="he", goal="my loss is stuck at 0.69")
+    assert healthy.verdict.startswith('Nothing at initialization explains that "my loss is stuck at 0.69"')
+    assert "measure" in healthy.first_change
+
+
+@pytest.mark.parametrize(
+    ("goal", "symptom"),
+    [
+        ("tagging; loss stays flat without warm-up", "loss stays flat without warm-up"),
+        ("the network does not train", "the network does not train"),
+        ("training diverges after 100 steps at lr 0.1, batch 8", "training diverges after 100 steps at lr 0.1"),
+        ("train deep without vanishing gradients", ""),
+        ("it must not diverge", ""),
+        ("flat minima and generalization", ""),
+        ("an image classifier", ""),
+    ],
+)
+def test_a_symptom_is_told_from_a_wish(goal: str, symptom: str) -> None:
+    assert read_wishes(goal).symptom == symptom
+
+
+def test_a_wish_without_something_is_no_wish_for_it() -> None:
+    assert not read_wishes("x", "no pretrained weights").fixed_init
+    assert read_wishes("x", "the weights are pretrained").fixed_init
+    assert read_wishes("no warm-up").no_warm_up
+    assert not read_wishes("no warm-up").warm_up
+    assert read_wishes("we use warm-up").warm_up
+
+
+def test_a_rate_is_told_from_a_transient_and_from_a_sum() -> None:
+    steady = settled([0.0, -0.5, -0.5, -0.5, -0.5, -0.5])
+    assert steady.level
+    assert (steady.since, steady.log_before) == (1, -0.5)
+    assert told(steady, -0.1, "layer") == "level from place 2 on"
+    growing = settled([0.0, -0.7, 0.3, 1.3, 2.3, 3.3])
+    assert growing.log_step == pytest.approx(1.0)
+    assert growing.since == 1
+    summed = settled([math.log(1 + k) for k in range(30)])
+    assert summed.log_step is None
+    assert told(summed, 0.1, "block") == "no steady rate"
+    assert settled([0.0, -math.inf, 0.0]).log_step is None
+
+
+GPT2 = (
+    "embedding 30000 768 ; repeat 12 { residual { layernorm ; attention 768 heads 12 causal } ; "
+    "residual { layernorm ; linear 768 3072 ; gelu ; linear 3072 768 } } ; layernorm ; linear 768 30000 nobias"
+)
+
+
+def test_a_trunk_that_adds_up_is_given_no_rate_and_its_start_is_named() -> None:
+    scaffold = _critique(GPT2, input="tokens 64", initialization="gpt2")
+    text = render(scaffold)
+    assert not re.search(r"x[\d.]+ per block", text)
+    assert "trunk enters with 4.00e-04" in scaffold.verdict
+    assert "from number 13 on E[x²] changes x2" in scaffold.verdict
+    assert "In a normed trunk" in _step(scaffold, "invariant")
+    assert "std(F)/std(x)" in _fact(scaffold, "trunk enters")
+
+
+def test_two_vocabulary_matrices_are_the_first_to_remove_where_they_are_untied() -> None:
+    scaffold = _critique(GPT2, input="tokens 64", initialization="gpt2")
+    assert "tie the head to the embedding" in _step(scaffold, "removal")
+    held = next(f for f in scaffold.established if "untied as read" in f.statement)
+    assert held.value == pytest.approx(2 * 30000 * 768 / _value(scaffold, "parameters"), rel=1e-5)
+    tied = _critique(f"{GPT2} ; extra -23040000", input="tokens 64", initialization="gpt2")
+    assert "6 of the 12 transformer layers" in _step(tied, "removal")
+    assert not [f for f in tied.established if "untied" in f.statement]
+
+
+def _value(scaffold: Scaffold, unit: str) -> float:
+    return next(f.value for f in scaffold.established if f.unit == unit and f.value is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("linear 32 128 ; relu ; linear 128 128 ; relu ; linear 128 1", "the dense layer `linear 128 128`"),
+        ("linear 32 64 ; relu ; linear 64 48 ; relu ; linear 48 1", "one of the 2 hidden layers"),
+        ("linear 32 64 ; relu ; linear 64 1", "half of the hidden width"),
+        ("repeat 9 { linear 64 64 ; relu } ; linear 64 8", "4 of the 9 layers that keep their width"),
+        ("repeat 7 { residual { batchnorm ; relu ; linear 8 8 ; relu ; linear 8 8 } }", "3 of the 7 residual blocks"),
+    ],
+)
+def test_what_is_removed_first_is_a_whole_number_of_parts(text: str, what: str) -> None:
+    scaffold = _critique(text, initialization="he")
+    assert f"Remove first: {what}" in _step(scaffold, "removal")
+
+
+def test_a_sound_network_is_asked_what_would_break_first_and_may_stay_as_it_is() -> None:
+    scaffold = _critique("repeat 12 { linear 128 128 ; relu } ; linear 128 8", initialization="he")
+    assert "At twice the depth: E[x²] last/first 1, gradient first/last 1" in _step(scaffold, "invariant")
+    assert "or no change" in _step(scaffold, "decision")
+    broken = _critique("repeat 12 { linear 128 128 ; relu } ; linear 128 8")
+    assert "Which one breaks first" in _step(broken, "invariant")
+    assert "or no change" not in _step(broken, "decision")
+
+
+def test_a_step_without_a_number_of_this_network_is_left_out() -> None:
+    shallow = _critique("linear 32 64 ; relu ; linear 64 4", initialization="he")
+    assert [s.field for s in shallow.frame] == ["invariant", "mechanism", "contract", "removal", "decision"]
+    assert [f.name for f in shallow.answer_form] == [s.field for s in shallow.frame]
+    deep = _critique("repeat 20 { linear 256 256 nobias ; relu } ; linear 256 10", initialization="xavier")
+    assert "is that of 19 ReLU layers under Xavier" in _fact(deep, "under Xavier")
+    for scaffold in (shallow, deep):
+        for step in scaffold.frame:
+            assert step.cites != ["F1"], step
+
+
+def test_a_quotation_speaks_of_what_was_found_or_is_left_out() -> None:
+    bias = _critique("repeat 4 { conv 8 8 k3 ; batchnorm ; relu } ; globalpool ; linear 8 2", initialization="he")
+    assert bias.quotes == []
+    smooth = _critique("repeat 20 { linear 256 256 ; gelu } ; linear 256 10", initialization="he")
+    assert all("rectifier" not in q.text for q in smooth.quotes)
+    rectified = _critique("repeat 20 { linear 256 256 ; relu } ; linear 256 10")
+    assert "rectifier" in rectified.quotes[0].text
+    assert named_quote(library(), "no such words") is None
+    assert named_limit(library().principles["residual-learning"], "no such words") is None
+
+
+def test_a_limit_bears_on_the_network() -> None:
+    three = _critique("linear 32 64 ; relu ; linear 64 64 ; relu ; linear 64 1", initialization="he")
+    assert not any("1202 layers" in line for line in three.limits)
+    assert "block" not in three.measure
+    deep = _critique(
+        "repeat 60 { residual { layernorm ; linear 64 64 ; relu ; linear 64 64 } } ; layernorm ; linear 64 8"
+    )
+    assert any("1202 layers" in line for line in deep.limits)
+
+
+def test_a_regression_is_told_the_error_that_its_untrained_output_adds() -> None:
+    text = "linear 32 128 ; relu ; linear 128 128 ; relu ; linear 128 1"
+    scaffold = _critique(text, initialization="he", goal="regress a standardized target")
+    assert _value(scaffold, "squared error at step 0") == pytest.approx(3.0)
+    finding = next(f for f in scaffold.findings if "untrained output" in f.title)
+    assert "1.02 instead of 3" in finding.predicted_effect
+    assert not [f for f in _critique(text, initialization="he").established if f.unit == "squared error at step 0"]
+
+
+def test_logits_of_some_size_raise_the_first_cross_entropy() -> None:
+    text = "linear 32 64 ; relu ; linear 64 10"
+    last = trace(read_notation(text).networks[0], Initialization("xavier"), 8).stations[-1]
+    expected = math.log(10) + math.exp(last.state.log_q) / 2
+    assert _value(_critique(text, initialization="xavier"), "loss at step 0") == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_traced_effect_is_a_fact_that_its_finding_cites() -> None:
+    for text, arguments, _ in FOUND:
+        for finding in _critique(text, **arguments).findings:
+            for name in re.findall(r"\[([AF]\d+)\]", finding.predicted_effect):
+                assert name in finding.evidence
+            if "first/last" in finding.predicted_effect:
+                assert re.search(r"\[[AF]\d+\]", finding.predicted_effect), finding
+
+
+def test_a_gain_that_fits_most_layers_is_not_called_unfit() -> None:
+    text = "repeat 12 { linear 128 128 ; relu } ; linear 128 8192 ; relu ; linear 8192 64 ; relu ; linear 64 4"
+    scaffold = _critique(text, initialization="he fan_out")
+    assert re.search(r"he fan_out does not fit relu in 3 of 15 layers", _titles(scaffold))

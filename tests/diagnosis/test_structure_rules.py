@@ -299,7 +299,7 @@ def test_a_total_that_the_text_states_is_compared_with_the_account() -> None:
     agrees = _examined(replace(network, stated=total))
     assert any(f.basis == "stated" and "agrees" in f.statement for f in agrees.established)
     differs = _examined(replace(network, stated=total + 40))
-    said = next(f.statement for f in differs.established if f.basis == "stated")
+    said = next(f.statement for f in differs.established if "itself states" in f.statement)
     assert "+40 not explained" in said
     assert "tied" in said
 
@@ -466,3 +466,46 @@ def test_any_network_with_any_loss_gets_finite_numbers_and_true_citations(
     json.dumps(scaffold.structured(), allow_nan=False)
     ids = {f.id for f in scaffold.established}
     assert {i for f in scaffold.findings for i in f.evidence} <= ids
+
+
+COUNTED = [
+    "conv 3 64 k3 ; batchnorm ; relu ; "
+    "@8 { residual { conv 64 64 k3 ; batchnorm ; relu ; conv 64 64 k3 ; batchnorm } ; relu }",
+    "@5 { linear 64 64 ; batchnorm ; layernorm ; relu } ; linear 64 8",
+    "@5 { relu ; linear 64 64 } ; batchnorm ; linear 64 64",
+    "@4 { linear 64 64 ; linear 64 64 ; relu } ; linear 64 8",
+    "@3 { @2 { linear 64 64 ; dropout 0.2 ; batchnorm ; relu } ; linear 64 64 } ; linear 64 8",
+    "@3 { concat { @2 { linear 64 64 ; batchnorm ; relu } } { linear 64 64 ; relu ; batchnorm } ; linear 128 64 }",
+    "@20 { residual { conv 8 8 k3 nobias ; batchnorm } ; relu ; residual { conv 8 8 k3 nobias ; batchnorm } ; relu }",
+    "@6 { residual { linear 64 64 ; relu ; linear 64 64 } ; layernorm }",
+    "@6 { residual { linear 64 64 ; relu ; linear 64 64 } ; multiply 0.5 }",
+]
+
+
+def _unrolled(text: str) -> str:
+    """The text with every `@N { ... }` written out N times, the inner ones first."""
+    while (match := re.search(r"@(\d+) \{([^@]*)$", text)) is not None:
+        depth, end = 1, match.start(2)
+        while depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        body = text[match.start(2) : end - 1]
+        text = text[: match.start()] + " ; ".join([body] * int(match[1])) + text[end:]
+    return text
+
+
+@pytest.mark.parametrize("text", COUNTED)
+def test_what_repeats_is_counted_as_if_it_were_written_out(text: str) -> None:
+    units = {"parameters", "pairs", "layers", "norms", "sums", "of the skip path"}
+    counted = {
+        form: [(f.unit, f.value) for f in _examined(_network(written), "he").established if f.unit in units]
+        for form, written in (("short", text.replace("@", "repeat ")), ("long", _unrolled(text)))
+    }
+    assert counted["short"] == counted["long"]
+
+
+def test_a_bias_before_a_norm_is_counted_in_every_copy() -> None:
+    text = COUNTED[0].replace("@", "repeat ")
+    fact = next(f for f in _examined(_network(text), "he").established if "right before a batch norm" in f.statement)
+    assert fact.value == 17 * 64
+    assert fact.statement.startswith("17 layers")

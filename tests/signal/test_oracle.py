@@ -53,11 +53,15 @@ def test_weight_gradient_norms_agree_within_a_factor(row: dict[str, Any]) -> Non
             assert abs(place.log_w - math.log(place.measured_w)) <= math.log(1.5), place
 
 
-def test_the_heavy_tailed_row_agrees_in_its_typical_value() -> None:
+def test_the_heavy_tailed_row_agrees_in_its_typical_value_and_in_its_spread() -> None:
+    """Sixty draws in numpy: geometric mean 7.49e14, standard deviation of ln E[x²] 1.079; the row has ten."""
     row = ROWS[HEAVY_TAILED]
     found = followed(row)
-    typical = math.exp(found.stations[-1].state.log_q - 0.5 * found.log_q_spread**2)
-    assert 1 / 1.5 <= typical / row["measured"]["x_ms"]["l=50"]["geomean"] <= 1.5
+    log_typical = found.stations[-1].state.log_q - 0.5 * found.log_q_spread**2
+    assert found.log_q_spread == pytest.approx(1.079, rel=0.1)
+    assert 1 / 1.5 <= math.exp(log_typical) / 7.49e14 <= 1.5
+    measured = math.log(row["measured"]["x_ms"]["l=50"]["geomean"])
+    assert abs(log_typical - measured) <= 2 * found.log_q_spread / math.sqrt(row["seeds"])
 
 
 def test_the_unstable_row_decays_in_theory_and_in_measurement() -> None:

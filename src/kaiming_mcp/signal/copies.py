@@ -30,8 +30,8 @@ Enter = Callable[[Residual, State, int], tuple[State, Backward]]
 """Follow a branch of a copy, with its stations."""
 Look = Callable[[Node, State], tuple[State, Backward]]
 """Follow a branch without a trace of it."""
-Keep = Callable[[Residual, State, int], Callable[[float], None]]
-"""Make the station of a residual sum; what it returns takes ln G on the way back."""
+Keep = Callable[[Residual, State, tuple[State, State], int], Callable[[float], None]]
+"""Make the station of a residual sum with its two sides; what it returns takes ln G on the way back."""
 
 
 class Unit(NamedTuple):
@@ -97,7 +97,8 @@ def follow(
             trunk[i][t + 1, t + 1] = scale * scale * whole
         shares = [1 - (trunk[i][t + 1, t + 1] / trunk[0][t + 1, t + 1]) for i in (2, 1, 3)]
         summed = summed._replace(across=_share(shares[0]), within=_share(shares[1]), apart=_share(shares[2]))
-        ways.append((back, keep(residual, summed, t // kinds), scale))
+        branch = own._replace(log_q=math.log(max(a * a * parts[t][0][0], 1e-300)) + log_unit)
+        ways.append((back, keep(residual, summed, (own, branch), t // kinds), scale))
     end = _at(state, log_unit, trunk, steps, steps)
     end = end._replace(shape=state.shape, profile=flat_profile(state.shape))
     return end, lambda c: _backward(c, found, ways, taken)

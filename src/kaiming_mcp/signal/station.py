@@ -16,6 +16,7 @@ class Station:
     `log_q` is ln E[x^2]; `across` the share of it that differs between two inputs; `log_g` ln of the
     summed squared gradient per sample; `log_w` ln of the squared norm of one sample's weight gradient
     (None where a station has no single weight matrix). `inside` is true within a residual branch or shortcut.
+    `parts` are the two sides of a residual sum, the trunk and what its branch adds.
     """
 
     path: str
@@ -26,6 +27,7 @@ class Station:
     log_g: float = -math.inf
     log_w: float | None = None
     passage: Passage | None = None
+    parts: tuple[State, State] | None = None
 
     @property
     def log_g_element(self) -> float | None:

@@ -32,12 +32,14 @@ from kaiming_mcp.signal.branches import branch_factors
 from kaiming_mcp.signal.initialization import Initialization
 from kaiming_mcp.signal.rules import Setting, apply, is_modelled
 from kaiming_mcp.signal.rules.recurrent import ASSUMED_STEPS
+from kaiming_mcp.signal.spread import spreads
 from kaiming_mcp.signal.state import (
     UNKNOWN_POSITIONS,
     Backward,
     Cotangent,
     State,
     flat_profile,
+    log_of,
     unchanged,
     white_noise,
 )
@@ -55,10 +57,10 @@ class Trace:
     stations: tuple[Station, ...]
     setting: Setting
     left_out: tuple[str, ...]
-    log_q_spread: float
-    """Standard deviation of ln q between seeds from finite width; 0 where a norm resets the scale."""
     head: int
     """Stations before everything is pooled to one position: there a gradient is spread over all of them."""
+    followed: Network
+    """What was traced: the network up to its logits, with the shape of its input."""
 
     def main_path(self) -> tuple[Station, ...]:
         """The stations that tell the story: residual sums if there are three, else weighted layers.
@@ -70,6 +72,18 @@ class Trace:
             outside = [s for s in self.stations if not s.inside]
         sums = [s for s in outside if s.kind == "sum"]
         return tuple(sums if len(sums) >= 3 else [s for s in outside if s.kind == "layer"])
+
+    @property
+    def log_q_spread(self) -> float:
+        """Standard deviation between seeds of ln E[x²] at the end of the main path; 0 where it is not derived."""
+        path = self.main_path()
+        if not path:
+            return 0.0
+        init, root = self.setting.init, self.followed.root
+        start = self.followed.input or first_shape(root)
+        found = spreads(root, start, self.stations, init, branch_factors(root, init))
+        last = next(v for s, v in zip(self.stations, found, strict=True) if s is path[-1])
+        return math.sqrt(last) if last > 0 else 0.0
 
 
 @dataclass(slots=True)
@@ -115,7 +129,7 @@ def trace(network: Network, init: Initialization, batch: int) -> Trace:
         run.note(f"not modelled, passed unchanged: {listed}{more}")
     head = len(run.stations) if run.pooled is None else run.pooled
     return Trace(
-        tuple(run.stations), run.setting, tuple(run.notes), 0.0 if seen.normed else _spread(run.stations), head
+        tuple(run.stations), run.setting, tuple(run.notes), head, replace(network, root=root, input=start.shape)
     )
 
 
@@ -184,9 +198,9 @@ def _copies(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, B
     def look(branch: Node, entered: State) -> tuple[State, Backward]:
         return _forward(branch, entered, aside, "")
 
-    def keep(residual: Residual, summed: State, copy: int) -> Callable[[float], None]:
+    def keep(residual: Residual, summed: State, parts: tuple[State, State], copy: int) -> Callable[[float], None]:
         name = f"{residual.path}{index}[{copy + 1}]"
-        station = Station(name, "residual sum", "sum", run.depth > 0, summed)
+        station = Station(name, "residual sum", "sum", run.depth > 0, summed, parts=parts)
         run.stations.append(station)
 
         def told(log_g: float) -> None:
@@ -291,7 +305,9 @@ def _residual(node: Residual, state: State, run: _Run, index: str) -> tuple[Stat
     _expect_same(skip.shape, branch.shape)
     scale = node.scale * math.sqrt(run.factors.get(id(node), 1.0))
     after, backward = joins.residual(skip, branch, scale, skip_back, back)
-    return after, _recorded(Station(node.path + index, "residual sum", "sum", run.depth > 0, after), backward, run)
+    parts = skip, branch.scaled(log_of(scale * scale))
+    station = Station(node.path + index, "residual sum", "sum", run.depth > 0, after, parts=parts)
+    return after, _recorded(station, backward, run)
 
 
 def _product(node: Product, state: State, run: _Run, index: str) -> tuple[State, Backward]:
@@ -306,9 +322,3 @@ def _product(node: Product, state: State, run: _Run, index: str) -> tuple[State,
 def _expect_same(skip: Shape, branch: Shape) -> None:
     if skip.features and branch.features and skip.features != branch.features:
         raise Mismatch(skip.features, branch.features)
-
-
-def _spread(stations: list[Station]) -> float:
-    """ln q of a ReLU stack with He weights has variance about 5 * sum(1/width) between seeds."""
-    widths = [s.state.shape.features for s in stations[:-1] if s.kind == "layer"]
-    return math.sqrt(5 * sum(1 / w for w in widths if w))

@@ -20,6 +20,9 @@ FINEST, COARSEST = 12.0, 60.0
 REACH = 7.0
 """Half-width of a kernel and of the grid, in standard deviations: 1e-12 is cut off."""
 MOST_POINTS = 20_000
+WIDE, WIDE_FINEST = 2_000, 3.0
+"""From so many points on the kink at zero is a small part of the density, and a Gaussian kernel is exact to 1e-70 with
+three points a sigma (Poisson summation): the grid may be coarse, and hundreds of blocks stay cheap."""
 NEGLIGIBLE = 1e-15
 """Mass beyond the end of the grid that is dropped."""
 
@@ -120,10 +123,10 @@ def _fitted(density: Density, sigma: float) -> Density | None:
     """The density on a grid that resolves a kernel of that width."""
     if sigma <= 0:
         return None
-    steps = sigma / density.step
-    if FINEST <= steps <= 4 * COARSEST:
+    steps, wide = sigma / density.step, len(density.mass) > WIDE
+    if (WIDE_FINEST if wide else FINEST) <= steps <= (8 * WIDE_FINEST if wide else 4 * COARSEST):
         return density if len(density.mass) <= MOST_POINTS else None
-    step = sigma / (FINEST * 2)
+    step = sigma / (2 * (WIDE_FINEST if wide else FINEST))
     count = math.ceil((density.values[-1] - density.start) / step) + 2
     if count > MOST_POINTS or count < 3:
         return None

@@ -7,7 +7,8 @@ import math
 from kaiming_mcp.architecture.ir import Conv, Linear
 from kaiming_mcp.architecture.shapes import fan_in
 from kaiming_mcp.diagnosis.facts import Facts
-from kaiming_mcp.diagnosis.initialization.question import Question, fan_out, span_of
+from kaiming_mcp.diagnosis.initialization.courses import Courses
+from kaiming_mcp.diagnosis.initialization.question import Question, fan_out, many, span_of
 from kaiming_mcp.diagnosis.network.subject import Course
 from kaiming_mcp.scaffold import bounded, number, power
 from kaiming_mcp.signal.initialization import Initialization, framework_fans, truncated_variance, variances
@@ -27,6 +28,16 @@ def moment_facts(facts: Facts, question: Question, m: Moments, gain: float, slop
         "gain",
         "closed form or quadrature split at the kinks",
     )
+    if question.normalized:
+        facts.add(
+            f"at that gain an error of scale changes by {100 * (slope - 1):.1f} % a layer (slope {slope:.4f}), which does not "
+            f"compound: a norm starts each {'branch' if question.branches else 'layer'} again from E[x²] = 1",
+            "computed",
+            slope,
+            "slope",
+            "d ln q' / d ln q",
+        )
+        return
     state = (
         "marginal: errors of scale persist"
         if abs(slope - 1) < 1e-4
@@ -70,8 +81,8 @@ def std_facts(facts: Facts, op: Linear | Conv, forward: float, backward: float, 
     )
 
 
-def start_fact(facts: Facts, question: Question, gain: float) -> None:
-    """Where E[x²] ends that starts 10 % off."""
+def start_fact(facts: Facts, question: Question, gain: float, slope: float) -> str:
+    """Where E[x²] ends that starts 10 % off, and what an error of 1 % becomes; returns the id of the fact."""
     ends = list[str]()
     for start in (1.1, 0.9):
         log_q = math.log(start)
@@ -80,29 +91,59 @@ def start_fact(facts: Facts, question: Question, gain: float) -> None:
                 math.log(gain) + moments(question.activation.name, question.activation.parameter, 0.0, log_q).log_second
             )
         ends.append(power(log_q))
-    facts.add(
-        f"E[x²] that starts 10 % too high ends at {ends[0]} after {question.depth} layers, 10 % too low at {ends[1]}",
+    grown = slope**question.depth
+    small = f"; an error of 1 % becomes {number(grown)} % while it is small" if abs(slope - 1) > 1e-4 else ""
+    return facts.add(
+        f"E[x²] that starts 10 % too high ends at {ends[0]} after {question.depth} layers, 10 % too low at {ends[1]}{small}",
         "computed",
-        None,
+        grown if small else None,
         "second moment",
         "q' = V E[φ(sqrt(q) z)²]",
     )
 
 
-def depth_fact_of(
-    facts: Facts, question: Question, then: Course, before: Course, stay: Scales, default: Initialization
-) -> str:
-    """Both initializations over the depth, side by side; returns the id of the fact."""
-    what = span_of(question)
-    norm = " with layer norm" if question.normalized else ""
+def depth_fact_of(facts: Facts, question: Question, found: Courses, stay: Scales, default: Initialization) -> str:
+    """Derived std and default over the depth, side by side; returns the id of the fact."""
     floor = ""
     if stay.q_star is not None and not question.branches and not question.normalized:
         floor = f"; under {default.describe()} E[x²] settles at {number(stay.q_star)}"
+    start = "as in the code, " if found.everywhere is not None else ""
     return facts.add(
-        f"{what}{norm} of this width: derived E[x²] last/first {power(then.log_forward)}, gradient first/last "
-        f"{power(then.log_backward)}; {default.describe()} {power(before.log_forward)} and {power(before.log_backward)}{floor}",
+        f"{span_of(question)} of this fan_in and variance: derived std, {start}{_words(found.derived)}; "
+        f"{default.describe()} {_words(found.default)}{floor}",
         "computed",
-        bounded(then.log_backward),
+        bounded(found.derived.log_backward),
         "gradient",
         "trace of both",
     )
+
+
+def first_layer_fact(facts: Facts, question: Question, std: float, into: float, everywhere: Course) -> str:
+    """Why the first layer has a std of its own; returns the id of the fact."""
+    return facts.add(
+        f"the first layer reads the data, with no {question.activation.name} before it: std 1/sqrt(fan_in) = "
+        f"{into**-0.5:.6g}; with {std:.6g} there too, unit inputs give {_words(everywhere)}",
+        "computed",
+        bounded(everywhere.log_backward),
+        "gradient then",
+        "trace",
+    )
+
+
+def scaled_fact(facts: Facts, question: Question, found: Courses, default: Initialization) -> str:
+    """Branches times 1/sqrt(N), at the derived std and at the default; returns the id of the fact."""
+    scaled, plain = found.scaled_derived, found.scaled_default
+    assert scaled is not None, "asked of branches alone"
+    assert plain is not None, "asked of branches alone"
+    return facts.add(
+        f"the same with each branch times 1/sqrt({many(question)}) = {many(question) ** -0.5:.4g}: derived std "
+        f"{_words(scaled)}; {default.describe()} {_words(plain)}",
+        "computed",
+        bounded(scaled.log_backward),
+        "gradient then",
+        "trace",
+    )
+
+
+def _words(course: Course) -> str:
+    return f"E[x²] last/first {power(course.log_forward)}, gradient first/last {power(course.log_backward)}"

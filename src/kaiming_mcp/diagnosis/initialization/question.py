@@ -14,13 +14,15 @@ from kaiming_mcp.architecture.ir import (
     Norm,
     Repeat,
     Residual,
+    Scale,
     Sequence,
     Shape,
 )
 from kaiming_mcp.architecture.shapes import fan_in
 from kaiming_mcp.diagnosis.initialization.code import Framework
 from kaiming_mcp.diagnosis.network.subject import Course, course_of
-from kaiming_mcp.signal.initialization import Initialization
+from kaiming_mcp.signal.activations import find
+from kaiming_mcp.signal.initialization import Initialization, variances
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +50,56 @@ def exact(std: float, into: float) -> Initialization:
     return Initialization("lecun", gain=std * math.sqrt(into))
 
 
+def as_drawn(default: Initialization, op: Linear | Conv) -> Initialization:
+    """A default as it draws this very layer, for a stack of dense layers of the same fan_in.
+
+    PyTorch's depends on fan_in alone, and has a bias; the others draw by this layer's own variance.
+    """
+    return (
+        default if default.scheme == "pytorch" else Initialization("lecun", gain=math.sqrt(variances(default, op)[0]))
+    )
+
+
 def square(op: Linear | Conv) -> Linear:
     """A dense layer of the same fan_in that can be repeated."""
     width = max(1, round(fan_in(op)))
     return Linear(width, width, op.bias)
 
 
-def courses(question: Question, kept: Initialization, default: Initialization) -> tuple[Course, Course]:
-    """The summary of the traced network under both."""
-    network = layers_of(question)
-    found = [course_of(network, init, 256) for init in (kept, default)]
-    first, second = found
-    assert first is not None, "the network is made of modelled layers"
-    assert second is not None, "the network is made of modelled layers"
-    return first, second
+def has_first(question: Question) -> bool:
+    """Whether the first layer of a stack needs a std of its own: no nonlinearity before it, and a scale that counts."""
+    known = find(question.activation.name, question.activation.parameter)
+    return not (question.normalized or question.branches or (known is not None and known.slopes is not None))
 
 
-def layers_of(question: Question) -> Network:
+def course(question: Question, init: Initialization, scale: float = 1.0, first: float = 1.0) -> Course:
+    """The summary of the traced network; `scale` multiplies each branch, `first` the std of the first layer."""
+    found = course_of(layers_of(question, scale, first), init, 256)
+    assert found is not None, "the network is made of modelled layers"
+    return found
+
+
+def layers_of(question: Question, scale: float = 1.0, first: float = 1.0) -> Network:
     """`depth` layers of one width: the rate is what counts, and it does not depend on the width."""
     op, act = Layer(square(question.op)), Layer(question.activation)
     width = op.op.in_features if isinstance(op.op, Linear) else 1
     norm = (Layer(Norm("layer", width)),) if question.normalized else ()
     if question.branches:
-        block = Residual(Sequence((*norm, act, op, act, op)))
-        body = Repeat(max(question.branches, 3), block)
-    else:
-        # The activation first: then the input is a pre-activation of E[x²] = 1, where the gain was taken.
-        body = Repeat(max(question.depth, 2), Sequence((act, op, *norm)))
-    return Network("layers", body, Shape(width))
+        block = Residual(Sequence((*norm, act, op, act, op)), None, scale)
+        return Network("layers", Repeat(many(question), block), Shape(width))
+    # The first layer reads the data; its std times `first` is its input times `first`.
+    head = (Layer(Scale(first)), op, *norm)
+    rest = Repeat(max(question.depth, 2) - 1, Sequence((act, op, *norm)))
+    return Network("layers", Sequence((*head, rest)), Shape(width))
+
+
+def many(question: Question) -> int:
+    """Branches that are traced: three at least, so that the trunk is the main path."""
+    return max(question.branches, 3)
 
 
 def span_of(question: Question) -> str:
     """How far the network reaches, in words."""
-    return f"{max(question.branches, 3)} two-layer branches" if question.branches else f"{question.depth} layers"
+    if not question.branches:
+        return f"{question.depth} layers"
+    return f"{many(question)} two-layer branches" + (" behind a layer norm each" if question.normalized else "")

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 
 from kaiming_mcp.architecture.ir import Reading
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.diagnosis.draft import Draft, numbered
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.doubt import doubts
-from kaiming_mcp.diagnosis.network.facts import Given, assumed_facts, read_facts, signal_facts, unit
-from kaiming_mcp.diagnosis.network.frame import FORM, frame
+from kaiming_mcp.diagnosis.network.facts import (
+    Given,
+    assumed_facts,
+    backward_rate,
+    forward_rate,
+    quiet_start,
+    read_facts,
+    signal_facts,
+    steepest,
+)
+from kaiming_mcp.diagnosis.network.frame import form_of, frame
 from kaiming_mcp.diagnosis.network.own_init import doubted
+from kaiming_mcp.diagnosis.network.quoted import quotations
 from kaiming_mcp.diagnosis.network.removal import Removal, first_removal
 from kaiming_mcp.diagnosis.network.rules_blocks import block_findings
 from kaiming_mcp.diagnosis.network.rules_ends import end_findings
@@ -22,12 +33,17 @@ from kaiming_mcp.diagnosis.network.rules_signal import signal_findings
 from kaiming_mcp.diagnosis.network.rules_skips import skip_findings
 from kaiming_mcp.diagnosis.network.rules_sums import sum_findings
 from kaiming_mcp.diagnosis.network.subject import Course, Subject
-from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
+from kaiming_mcp.diagnosis.network.traced import predicted
+from kaiming_mcp.diagnosis.principles import INIT, RESIDUAL
+from kaiming_mcp.diagnosis.relevance import named_limit
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import SEVERITIES, Quotation, Scaffold, power
+from kaiming_mcp.scaffold import SEVERITIES, Scaffold, power
 
 MOST_FINDINGS = 5
 LONGEST_NOTATION = 700
+TRACED = 0.5
+"""Weight of a traced effect: more than the counts that order structural findings, less than a broken shape or signal."""
+VERY_DEEP = 100
 _RULES = (
     signal_findings,
     skip_findings,
@@ -46,28 +62,36 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
     here = subject.course
     if here is not None:
         signal_facts(subject, here)
-    open_questions = doubts(subject)
     found = [draft for rules in _RULES for draft in rules(subject)]
     if not given.initialization and not given.read:
         found = doubted(subject, found)
-    drafts = sorted(found, key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
-    removal = first_removal(subject, drafts)
-    findings = numbered(drafts[:MOST_FINDINGS], library)
+    drafts = sorted(found, key=lambda d: (SEVERITIES.index(d.severity), -_weight(d)))
     faults = [d for d in drafts if d.severity != "note"]
+    removal = first_removal(subject, drafts)
+    if subject.wishes.symptom and not any(subject.wishes.symptom in f.statement for f in subject.facts.items):
+        subject.facts.add(f'the goal says "{subject.wishes.symptom}"', "stated")
+    steps = frame(subject, here, faults, removal)
+    # Last, since a network written in short raises fewer doubts: the ids of the facts above stay.
+    open_questions = doubts(subject)
     return Scaffold(
         tool="critique_architecture",
         verdict=_verdict(subject, here, faults),
         key_numbers=_key_numbers(subject, here),
-        first_change=_first_change(faults, removal),
+        first_change=_first_change(subject, faults, removal),
         established=subject.facts.items,
-        findings=findings,
-        frame=frame(subject, here, faults, removal),
-        answer_form=FORM,
+        findings=numbered(drafts[:MOST_FINDINGS], library),
+        frame=steps,
+        answer_form=form_of(steps),
         limits=[*open_questions, *_limits(subject, reading, drafts, library)],
-        quotes=_quotes(faults, library),
+        quotes=quotations(faults, library),
         read_as=_short(write_notation(subject.network)),
-        measure=_measure(faults, library),
+        measure=_measure(subject, faults, library),
     )
+
+
+def _weight(draft: Draft) -> float:
+    """What has a traced effect comes before what has none."""
+    return draft.weight + TRACED * bool(draft.effect)
 
 
 def _key_numbers(subject: Subject, here: Course | None) -> list[str]:
@@ -78,10 +102,9 @@ def _key_numbers(subject: Subject, here: Course | None) -> list[str]:
             f"{structure.weighted(subject.network.root)} weighted layers, {sums} residual sums",
             f"signal not computed: {subject.untraced}",
         ]
-    rate = here.log_backward / (here.depth - 1)
     return [
-        f"gradient first/last: {power(here.log_backward)} (x{power(rate)} per {unit(subject.stations)}, {here.depth} places)",
-        f"E[x²] last/first: {power(here.log_forward)}",
+        f"gradient first/last: {power(here.log_backward)} ({backward_rate(subject, here)}, {here.depth} places)",
+        f"E[x²] last/first: {power(here.log_forward)} ({forward_rate(subject, here)})",
         f"share that differs between inputs at the last layer: {power(math.log(max(here.across, 1e-300)))}",
     ]
 
@@ -98,6 +121,9 @@ def _verdict(subject: Subject, here: Course | None, faults: list[Draft]) -> str:
         return f"No fault in what could be read, but {len(unknown)} kinds of module are unknown ({named}).{small}"
     if here is None:
         return f"No structural fault was found; the signal was not computed ({subject.untraced}).{small}"
+    if subject.wishes.symptom:
+        calm = _calm(subject, here)
+        return f'Nothing at initialization explains that "{subject.wishes.symptom}": {calm}.{small}'
     return f"{'Sound' if faults else 'Nothing wrong here'} at initialization: {_calm(subject, here)}.{small}"
 
 
@@ -110,13 +136,20 @@ def _calm(subject: Subject, here: Course) -> str:
         return f"the signal keeps its scale over {here.depth} places, forward and backward"
     change = f"E[x²] changes x{power(here.log_forward)}, the gradient x{power(here.log_backward)}"
     if structure.has_skip(subject.network.root) and subject.normed:
-        return f"{change} over {here.depth} places, as a normed residual trunk does: a power of depth, not a rate"
-    return f"{change} over {here.depth} places, with no mechanism that the rules know"
+        return (
+            f"{change} over {here.depth} places, as a normed residual trunk does: a power of depth, not a rate"
+            f"{quiet_start(subject)}"
+        )
+    return f"{change} over {here.depth} places{steepest(subject)}, with no mechanism that the rules know"
 
 
-def _first_change(faults: list[Draft], removal: Removal) -> str:
+def _first_change(subject: Subject, faults: list[Draft], removal: Removal) -> str:
     if faults:
-        return faults[0].remedy[0].upper() + faults[0].remedy[1:] + (f" {faults[0].effect}" if faults[0].effect else "")
+        # Of several variants the first is enough here; the finding has the others.
+        first = re.split(r"(?<=\]\.) ", faults[0].effect)[0]
+        return faults[0].remedy[0].upper() + faults[0].remedy[1:] + predicted(first)
+    if subject.wishes.symptom:
+        return "None of the design yet: measure one real batch at step 0 first, what was computed does not explain it."
     return f"None is called for by what was established. To simplify, try first without {removal.what}."
 
 
@@ -137,29 +170,22 @@ def _limits(subject: Subject, reading: Reading, drafts: list[Draft], library: Li
     hidden = len(drafts) - MOST_FINDINGS
     if hidden > 0:
         lines.append(f"{hidden} further finding(s): " + "; ".join(d.title for d in drafts[MOST_FINDINGS:]) + ".")
-    for draft in [d for i, d in enumerate(drafts[:2]) if not i or d.severity in {"high", "medium"}]:
-        principle = library.find(draft.principle)
-        if principle is not None:
-            line = limit_of(principle, draft.limit or draft.title)
-            if line not in lines:
-                lines.append(line)
-    if not drafts:
-        lines.append(limit_of(library.principles["residual-learning"], "Depth is no longer"))
+    wanted = [(d.principle, d.limit) for i, d in enumerate(drafts[:2]) if not i or d.severity in {"high", "medium"}]
+    if structure.weighted(subject.network.root) > VERY_DEEP:
+        wanted.append((RESIDUAL, "Depth is no longer"))
+    for key, words in wanted:
+        principle = library.find(key)
+        line = None if principle is None else named_limit(principle, words)
+        if line is not None and line not in lines:
+            lines.append(line)
     return lines
 
 
-def _quotes(faults: list[Draft], library: Library) -> list[Quotation]:
-    """One quotation for each of the first principles that are touched; two at most."""
-    wanted: dict[str, str] = {}
-    for draft in faults[:3]:
-        wanted.setdefault(draft.principle, f"{draft.title} {draft.remedy}")
-    wanted.setdefault("simplicity-in-complexity", "simplicity rule reduce risk over-adapting dataset overfitting")
-    principles = [(library.find(key), words) for key, words in wanted.items()]
-    return [quote_of(library, p, words) for p, words in principles if p is not None][:2]
-
-
-def _measure(faults: list[Draft], library: Library) -> str:
-    return faults[0].test if faults else library.principles["residual-learning"].measurement
+def _measure(subject: Subject, faults: list[Draft], library: Library) -> str:
+    if faults:
+        return faults[0].test
+    blocks = structure.residuals(subject.network.root)
+    return library.principles[RESIDUAL if blocks else INIT].measurement
 
 
 def _short(text: str) -> str:

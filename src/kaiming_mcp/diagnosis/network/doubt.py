@@ -40,8 +40,8 @@ def _compared(subject: Subject, other: Alternative, here: Course | None, there: 
         return []
     settle = "; ".join(a.settle for a in subject.network.assumptions if _speaks_of(a.statement, other.condition))
     return [
-        f"Open: if {other.condition}, gradient first/last is {power(there.log_backward)} instead of "
-        f"{power(here.log_backward)}" + (f"; {settle} decides." if settle else ".")
+        f"Open: if {other.condition}, gradient first/last is {power(there.log_backward)}"
+        + (f"; {settle} decides." if settle else ".")
     ]
 
 

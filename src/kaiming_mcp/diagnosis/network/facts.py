@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kaiming_mcp.architecture.ir import Concat, Difference, Norm, Reading, Repeat, layers, walk
 from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.rates import told
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
 from kaiming_mcp.scaffold import bounded, number, power
+from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization
 from kaiming_mcp.signal.station import Station
 
 MOST_DIFFERENCES, MOST_ASSUMPTIONS, MOST_MENTIONS, LONGEST_MENTION = 4, 4, 4, 60
+MOST_OF_IT = 0.4
+WIDE = 0.22
+"""Standard deviation of ln E[x²] between seeds from which it is stated: x1.25."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,15 @@ def assumed_facts(subject: Subject, given: Given) -> None:
         subject.facts.add(f"{len(made) - MOST_ASSUMPTIONS} further assumptions, about: {more}", "assumed")
     if given.read and not subject.untraced:
         subject.facts.add(f"the text gives the initialization: {subject.init.describe()}", "read")
+    elif given.initialization and not subject.untraced:
+        subject.facts.add(f"initialization as given: {subject.init.describe()}", "stated")
     if subject.untraced:
         return
     taken: list[str] = []
-    if not given.initialization and not given.read:
+    if not given.initialization and not given.read and subject.init != PYTORCH_DEFAULT:
+        statement = f"initialization not given, so taken: {subject.init.describe()}, the default of the framework"
+        subject.facts.add(statement, "assumed", letter="F")
+    elif not given.initialization and not given.read:
         taken.append(f"initialization = {subject.init.describe()}")
     if not given.input and subject.network.input is None:
         taken.append("input size unknown, its numbers independent with unit variance")
@@ -99,26 +110,23 @@ def signal_facts(subject: Subject, here: Course) -> None:
     stations = subject.stations
     places = list(dict.fromkeys([0, len(stations) // 2, len(stations) - 1]))
     kind = "residual sums" if stations[0].kind == "sum" else "weighted layers"
-    step = unit(stations)
-    rate = here.log_forward / (here.depth - 1)
     subject.facts.add(
         f"E[x²] over {here.depth} {kind}: "
         + ", ".join(f"{power(stations[i].state.log_q)} at {_place(i, stations)}" for i in places)
-        + f"; x{power(rate)} per {step}, last/first {power(here.log_forward)}",
+        + f"; last/first {power(here.log_forward)}, {forward_rate(subject, here)}",
         "computed",
         bounded(here.log_forward),
         "second moment",
-        f"mean field, {subject.init.describe()}",
+        "mean field",
     )
-    back = here.log_backward / (here.depth - 1)
     subject.facts.add(
         "gradient sum (dL/dx)² relative to the last: "
-        + ", ".join(f"{power(stations[i].log_g - stations[-1].log_g)} at {_place(i, stations)}" for i in places)
-        + f"; first/last {power(here.log_backward)}, x{power(back)} per {step} towards the input",
+        + ", ".join(f"{power(stations[i].log_g - stations[-1].log_g)} at {_number(i, stations)}" for i in places)
+        + f"; first/last {power(here.log_backward)}, {backward_rate(subject, here)} towards the input",
         "computed",
         bounded(here.log_backward),
         "gradient",
-        f"mean field, {subject.init.describe()}, random cotangent",
+        "mean field, random cotangent",
     )
     subject.facts.add(
         f"share of E[x²] that differs between two inputs at the last: {power(math.log(max(here.across, 1e-300)))}",
@@ -127,27 +135,92 @@ def signal_facts(subject: Subject, here: Course) -> None:
         "share",
         "D_x / q",
     )
+    _trunk_fact(subject)
     if any(isinstance(node, Repeat) and node.identical for node, _ in walk(subject.network.root)):
-        apart = course_of(variants.with_own_weights(subject.network), subject.init, subject.batch)
+        own = variants.with_own_weights(subject.network)
+        apart = course_of(own, subject.init, subject.batch)
+        glorot = course_of(own, Initialization("xavier"), subject.batch) if subject.init == PYTORCH_DEFAULT else None
         if apart is not None:
             subject.facts.add(
-                "the layers start as copies of one, so their branches add up coherently; with a draw of its own for each "
-                f"layer E[x²] last/first would be {power(apart.log_forward)} and the gradient first/last "
-                f"{power(apart.log_backward)}",
+                "the layers start as copies of one and their branches add up coherently; each with a draw of its own: "
+                f"gradient first/last {power(apart.log_backward)}, E[x²] last/first {power(apart.log_forward)}"
+                + (f" (under xavier_uniform_ on every matrix {power(glorot.log_backward)})" if glorot else ""),
                 "computed",
                 bounded(apart.log_backward),
                 "copies",
                 "nn.TransformerEncoder deep-copies its layer",
             )
-    if (subject.trace and subject.trace.log_q_spread**2 > 0.05 and not here.healthy) or _wide_spread(subject):
-        spread = math.exp(subject.trace.log_q_spread) if subject.trace else 1.0
+    if subject.trace is not None and subject.trace.log_q_spread > WIDE:
+        spread = math.exp(subject.trace.log_q_spread)
         subject.facts.add(
-            f"finite width: E[x²] at the end varies by about x/÷ {number(spread)} between seeds (one sigma)",
+            f"finite width: E[x²] at the end, a mean over many inputs, varies by x/÷ {number(spread)} between seeds",
             "computed",
             spread,
             "factor",
-            "var ln q = 5 sum(1/width)",
+            "one sigma of its logarithm, within a fifth",
         )
+
+
+def forward_rate(subject: Subject, here: Course) -> str:
+    """How E[x²] changes from step to step."""
+    return told(here.forward, here.log_forward / (here.depth - 1), unit(subject.stations))
+
+
+def backward_rate(subject: Subject, here: Course) -> str:
+    """How the gradient changes from step to step towards the input."""
+    return told(here.backward, here.log_backward / (here.depth - 1), unit(subject.stations))
+
+
+def quiet_start(subject: Subject) -> str:
+    """Why the total is large where it was made at the start: a trunk that enters far below what a branch adds."""
+    logs = [s.state.log_q for s in subject.stations]
+    middle = len(logs) // 2
+    first = subject.stations[0].parts
+    if first is None or logs[middle] - logs[0] < max(math.log(10), 3 * (logs[-1] - logs[middle])):
+        return ""
+    return (
+        f"; it comes from the start, where the trunk enters with {power(first[0].log_q)} and the first branches outweigh it: "
+        f"from number {middle + 1} on E[x²] changes x{power(logs[-1] - logs[middle])}"
+    )
+
+
+def steepest(subject: Subject) -> str:
+    """The layer at which a stack without a steady rate changes most."""
+    stations = subject.stations
+    if len(stations) < 3 or unit(stations) == "block":
+        return ""
+    steps = [after.state.log_q - before.state.log_q for before, after in pairwise(stations)]
+    if not all(math.isfinite(step) for step in steps):
+        return ""
+    total = sum(steps)
+    at = max(range(len(steps)), key=lambda i: steps[i] * total)
+    name = stations[at + 1].path or stations[at + 1].label
+    return f", most of it at {name} (x{power(steps[at])})" if abs(steps[at]) > MOST_OF_IT * abs(total) else ""
+
+
+def _trunk_fact(subject: Subject) -> None:
+    """What the blocks add to the trunk, where the main path is one."""
+    sums = [s for s in subject.stations if s.parts is not None]
+    if len(sums) != len(subject.stations) or not sums or not math.isfinite(sums[-1].state.log_q):
+        return
+    ratios = [0.5 * (branch.log_q - trunk.log_q) for trunk, branch in (s.parts for s in sums if s.parts)]
+    if not all(math.isfinite(r) for r in ratios):
+        return
+    entered = sums[0].parts[0].log_q if sums[0].parts else 0.0
+    top = max(range(len(ratios)), key=lambda i: ratios[i])
+    largest = f", {power(ratios[top])} at number {top + 1}" if 0 < top < len(ratios) - 1 else ""
+    subject.facts.add(
+        f"the trunk enters with E[x²] {power(entered)}; std(F)/std(x) {power(ratios[0])} at the first sum{largest}, "
+        f"{power(ratios[-1])} at the last, which adds {power(2 * ratios[-1] + _trunk_at(sums[-1]))}",
+        "computed",
+        bounded(ratios[-1]),
+        "std(F)/std(x)",
+        "mean field",
+    )
+
+
+def _trunk_at(station: Station) -> float:
+    return station.parts[0].log_q if station.parts else 0.0
 
 
 def unit(stations: tuple[Station, ...]) -> str:
@@ -155,11 +228,10 @@ def unit(stations: tuple[Station, ...]) -> str:
     return "block" if stations[0].kind == "sum" else "layer"
 
 
-def _wide_spread(subject: Subject) -> bool:
-    return subject.trace is not None and subject.trace.log_q_spread**2 > 0.05
-
-
 def _place(index: int, stations: tuple[Station, ...]) -> str:
-    station = stations[index]
-    where = {0: "the first", len(stations) - 1: "the last"}.get(index, f"number {index + 1}")
-    return f"{where} ({station.path})" if station.path else where
+    where, path = _number(index, stations), stations[index].path
+    return f"{where} ({path})" if path else where
+
+
+def _number(index: int, stations: tuple[Station, ...]) -> str:
+    return {0: "the first", len(stations) - 1: "the last"}.get(index, f"number {index + 1}")

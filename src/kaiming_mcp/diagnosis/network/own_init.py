@@ -42,7 +42,7 @@ def doubted(subject: Subject, drafts: list[Draft]) -> list[Draft]:
         f"{power(own.log_backward)}. Settled by: the std of one weight, against sqrt(2/fan_out) and 1/sqrt(3 fan_in)",
         "assumed",
         bounded(own.log_backward),
-        "gradient",
+        "gradient then",
         "mean field; torchvision.models",
     )
     unless = " (if its weights are at it: torchvision's are not)"

@@ -7,8 +7,9 @@ import math
 from kaiming_mcp.architecture.ir import Activation
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.rates import told
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
-from kaiming_mcp.diagnosis.network.traced import effect, gain_candidates, severity, signal_evidence
+from kaiming_mcp.diagnosis.network.traced import Effect, gain_candidates, joined, severity, signal_evidence, traced
 from kaiming_mcp.diagnosis.principles import INIT
 from kaiming_mcp.scaffold import power
 from kaiming_mcp.signal.activations import SATURATING, find
@@ -30,19 +31,20 @@ def saturation(subject: Subject, here: Course) -> Draft | None:
     slope = math.exp(moments(act.name, act.parameter, 0.0, 0.0).log_slope)
     fact = subject.facts.add(
         f"{depth} hidden {act.name}: E[phi'²] = {slope:.3g} at unit variance; gradient first/last here "
-        f"{power(here.log_backward)}, x{power(here.log_backward / (here.depth - 1))} per layer",
+        f"{power(here.log_backward)}, {told(here.backward, here.log_backward / (here.depth - 1), 'layer')}",
         "computed",
         slope,
         "E[phi'^2]",
         "quadrature",
     )
     best = gain_candidates(subject)[:1]
-    kept = effect(f"{act.name} kept, {best[0][0].describe()}", best[0][1]) if best else ""
+    kept = traced(subject, f"{act.name} kept, {best[0][0].describe()}", best[0][1]) if best else Effect()
     smooth = subject.wishes.second_derivatives
     new = "tanh" if smooth and act.name != "tanh" else "relu"
     swapped = variants.with_activation(subject.network, act.name, new)
     init = Initialization("xavier", gain=5 / 3) if new == "tanh" else HE
-    traced = None if smooth and act.name == "tanh" else course_of(swapped, init, subject.batch)
+    then = None if smooth and act.name == "tanh" else course_of(swapped, init, subject.batch)
+    found = joined(kept, traced(subject, f"{new}, {init.describe()}", then))
     if act.name == "sigmoid":
         do = f"replace the hidden sigmoids by {new} with {init.describe()}; no gain saves sigmoid at this depth"
     elif smooth:
@@ -54,10 +56,10 @@ def saturation(subject: Subject, here: Course) -> Draft | None:
         severity(here.worst),
         INIT,
         f"{act.name} in the hidden layers of a {depth}-layer stack",
-        (fact,),
+        (fact, *found.evidence),
         do + ".",
         "fraction of hidden units with |phi'| < 0.1 of its maximum, and gradient norm per layer, at step 0.",
-        (kept + " " + (effect(f"{new}, {init.describe()}", traced) if traced else "")).strip(),
+        found.text,
         weight=here.worst + 1,
         limit="Sigmoid",
     )
@@ -74,16 +76,17 @@ def unstable(subject: Subject, here: Course) -> Draft | None:
     fact = subject.facts.add(_instability(act), "computed", scale_slope(act), "dV/dq", "quadrature")
     then = course_of(variants.with_norm_before_activation(subject.network), subject.init, subject.batch)
     grade = severity(here.worst)
+    found = Effect() if subject.wishes.no_norm else traced(subject, "LayerNorm before each", then)
     return Draft(
         "medium" if grade == "low" and depth >= 10 else grade,
         INIT,
         f"{act.name} without normalization: no gain can hold the scale",
-        (fact, *signal_evidence(subject)[:2]),
+        (fact, *signal_evidence(subject)[:2], *found.evidence),
         "put a normalization before each nonlinearity, or use residual blocks with a branch scale"
         if not subject.wishes.no_norm
         else "use residual blocks with a branch scale 1/sqrt(L), or ReLU with He initialization",
         "E[x²] per layer at step 0 for inputs scaled by 0.5, 1 and 2: the three courses diverge.",
-        effect("LayerNorm before each", then) if not subject.wishes.no_norm else "",
+        found.text,
         weight=here.worst + 0.5,
         limit="GELU",
     )

@@ -22,10 +22,16 @@ from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.structure import GATES, cite
 from kaiming_mcp.diagnosis.network.subject import BROKEN, Subject, course_of
-from kaiming_mcp.diagnosis.network.traced import effect, severity
+from kaiming_mcp.diagnosis.network.traced import severity, traced
 from kaiming_mcp.diagnosis.principles import INIT, RESIDUAL
 from kaiming_mcp.scaffold import Severity, bounded, number, power
-from kaiming_mcp.signal.initialization import embedding_variance, framework_fans, variances
+from kaiming_mcp.signal.initialization import (
+    PYTORCH_DEFAULT,
+    Initialization,
+    embedding_variance,
+    framework_fans,
+    variances,
+)
 
 MANY_GATES = 4
 DROWNED = 50.0
@@ -40,6 +46,20 @@ def block_findings(subject: Subject) -> list[Draft]:
     return [draft for rule in rules if (draft := rule(subject)) is not None]
 
 
+RESET = (
+    "for m in reversed([*model.modules()]): getattr(m, 'reset_parameters', "
+    "getattr(m, '_reset_parameters', lambda: None))()"
+)
+"""Draws every torch module anew at its own default, the inner ones first: MultiheadAttention zeroes a bias inside it."""
+
+
+def own_draws(init: Initialization) -> str:
+    """How copies of one layer get weights of their own, at the same initialization."""
+    if init == PYTORCH_DEFAULT:
+        return f"give each layer a draw of its own at the default: {RESET}"
+    return f"apply {init.describe()} to every layer after the copies are made, so that each has a draw of its own"
+
+
 def _copies(subject: Subject) -> Draft | None:
     """Layers that start with the same weights."""
     same = [
@@ -47,13 +67,15 @@ def _copies(subject: Subject) -> Draft | None:
     ]
     if not same:
         return None
+    here = subject.course
+    grade: Severity = "low"
+    text = ""
     known = next((f for f in subject.facts.items if f.unit == "copies"), None)
-    here, grade = subject.course, "low"
-    apart = 0.0
     if known is not None and known.value and here is not None:
         apart = math.log(known.value)
         change = abs(here.log_backward - apart)
         grade = "medium" if change > math.log(10) else "low" if change > math.log(2) else "note"
+        text = f"gradient first/last {power(apart)} instead of {power(here.log_backward)} [{known.id}]."
     fact = (
         known.id
         if known is not None
@@ -64,19 +86,15 @@ def _copies(subject: Subject) -> Draft | None:
             "copies",
         )
     )
-    told: Severity = "medium" if grade == "medium" else "low" if grade == "low" else "note"
     return Draft(
-        told,
+        grade,
         INIT,
         f"{same[0].count} layers start with the same weights",
         (fact,),
-        "draw each layer anew after construction: for p in model.parameters(): if p.dim() > 1: nn.init.xavier_uniform_(p).",
+        f"{own_draws(subject.init)}.",
         "torch.equal(model.layers[0].linear1.weight, model.layers[1].linear1.weight) at step 0: True for copies.",
-        f"gradient first/last {power(apart)} instead of {power(here.log_backward)} (computed)."
-        if apart and here
-        else "",
+        text,
         weight=0.2,
-        limit="Mean-field",
     )
 
 
@@ -118,14 +136,15 @@ def _grouped_fans(subject: Subject) -> Draft | None:
         grade = severity(sum(math.log(row[0]) * row[3] for row in bare))
     fitted = replace(subject.init, mode="fan_in")
     then = course_of(subject.network, fitted, subject.batch) if bare else None
+    better = traced(subject, fitted.describe(), then)
     return Draft(
         grade,
         INIT,
         "fan_out of grouped convolutions counts all groups",
-        (fact,),
+        (fact, *better.evidence),
         "use mode='fan_in' for grouped and depthwise kernels (fan_in = k²·c_in/groups).",
         "E[x²] before and after one depthwise layer at step 0: the ratio should be near the gain squared.",
-        effect(fitted.describe(), then),
+        better.text,
         weight=100 if bare else 0,
         limit="Mean-field",
     )
@@ -162,7 +181,6 @@ def _gates(subject: Subject) -> Draft | None:
         "put each gated layer into a residual branch, or normalise in front of it; a gate bias of +2 to +4 keeps it open.",
         "mean of each gate and E[x²] per layer at step 0.",
         weight=abs(lost),
-        limit="No norm and a He branch",
     )
 
 

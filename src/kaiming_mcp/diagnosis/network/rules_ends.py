@@ -9,6 +9,7 @@ from kaiming_mcp.architecture.ir import Conv, Dropout, Linear, layers
 from kaiming_mcp.architecture.parameters import parameter_count
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.first_loss import first_cross_entropy, first_error
 from kaiming_mcp.diagnosis.network.losses import RANGES, Wanted, least_binary, least_cross_entropy, wanted
 from kaiming_mcp.diagnosis.network.structure import Ending, cite
 from kaiming_mcp.diagnosis.network.subject import Subject
@@ -35,6 +36,7 @@ def end_findings(subject: Subject) -> list[Draft]:
     found = [_one_softmax(subject, end), _dropout(subject, end)] if end else []
     if end and not found[0]:
         found.append(_loss(subject, end) if subject.network.loss else _unknown_loss(subject, end))
+        found.append(first_error(subject, end))
     return [draft for draft in (*found, _dense_share(subject)) if draft is not None]
 
 
@@ -80,7 +82,7 @@ def _loss(subject: Subject, end: Ending) -> Draft | None:
     fact = subject.facts.add(
         f"loss {loss}, and the network ends in {_shown(end)}{hidden}: {fault.fact}", "computed", fault.value
     )
-    return Draft(grade, INIT, fault.title, (fact,), fault.remedy, _CHECK, weight=80, limit="Convergence is not quality")
+    return Draft(grade, INIT, fault.title, (fact,), fault.remedy, _CHECK, weight=80)
 
 
 def _fault(kind: Wanted, end: Ending, loss: str) -> _Fault | None:
@@ -181,7 +183,15 @@ def _unknown_loss(subject: Subject, end: Ending) -> Draft | None:
         "tanh": "targets in (-1, 1), no cross-entropy",
     }.get(last)
     if fits:
-        subject.facts.add(f"ends in {_shown(end)}, {several}; fits {fits}", "read")
+        at_start = first_cross_entropy(subject, end) if not last and units > 1 else None
+        untrained = (
+            f"; untrained, cross-entropy starts near ln {units:,} + E[z²]/2 = {at_start:.4g}"
+            if at_start is not None
+            else ""
+        )
+        known = "computed" if untrained else "read"
+        unit = "loss at step 0" if untrained else ""
+        subject.facts.add(f"ends in {_shown(end)}, {several}; fits {fits}{untrained}", known, at_start, unit)
     if last == "sigmoid":
         return _output_sigmoid(subject, end)
     return _rectified_output(subject, end) if last in {"relu", "relu6", "relu2"} else None
@@ -202,7 +212,6 @@ def _output_sigmoid(subject: Subject, end: Ending) -> Draft:
         (fact,),
         "train on the logit (BCEWithLogitsLoss); for a regression target drop the sigmoid or clip with a leak.",
         "|z| before the sigmoid on one batch: above 5 at the median it is saturated.",
-        limit="Sigmoid",
     )
 
 
@@ -235,7 +244,6 @@ def _rectified_output(subject: Subject, end: Ending) -> Draft | None:
         (fact,),
         "end in the linear layer (logits, or a target of any sign); softplus where the target must be positive.",
         "share of outputs that are exactly 0 over one epoch: with one output off for all inputs nothing trains.",
-        limit="Convergence is not quality",
     )
 
 

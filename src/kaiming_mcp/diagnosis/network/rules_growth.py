@@ -8,7 +8,7 @@ from kaiming_mcp.architecture.ir import Norm, Residual, layers
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.subject import BROKEN, Course, Subject, course_of
-from kaiming_mcp.diagnosis.network.traced import effect, severity
+from kaiming_mcp.diagnosis.network.traced import joined, severity, traced
 from kaiming_mcp.diagnosis.principles import RESIDUAL
 from kaiming_mcp.scaffold import power
 
@@ -24,6 +24,8 @@ def residual_growth(subject: Subject, here: Course) -> Draft | None:
     if copies < 2 or here.log_forward <= math.log(2) or subject.normed:
         return None
     per_block = here.log_forward / max(here.depth - 1, 1)
+    if here.forward.log_step is not None:
+        per_block = here.forward.log_step
     scale = 1 / math.sqrt(copies)
     then = course_of(variants.with_branch_scale(subject.network, scale), subject.init, subject.batch)
     drift = subject.stations[-1].state.mean ** 2
@@ -37,14 +39,18 @@ def residual_growth(subject: Subject, here: Course) -> Draft | None:
         "E[x_L²] = prod(1 + a²)",
     )
     start = "" if subject.wishes.no_norm else " or start each branch with a normalization"
+    found = traced(subject, f"branch scale {scale:.3g}", then)
+    if not subject.wishes.no_norm:
+        normed = course_of(variants.with_norm_in_branches(subject.network), subject.init, subject.batch)
+        found = joined(found, traced(subject, "LayerNorm at the start of each branch", normed))
     return Draft(
         severity(here.log_forward) if here.log_forward > BROKEN else "low",
         RESIDUAL,
         "Residual sums without normalization or branch scale",
-        (fact,),
+        (fact, *found.evidence),
         f"multiply each branch by 1/sqrt({copies}) = {scale:.3g} (or 0: SkipInit, zero-init last layer){start}.",
         "std(F(x))/std(x) per block at step 0; it should be well below 1 and sum of squares <= 1.",
-        effect(f"branch scale {scale:.3g}", then),
+        found.text,
         weight=here.worst,
         limit="No norm and a He branch",
     )
@@ -56,34 +62,42 @@ def _normed(block: Residual) -> bool:
 
 def batch_norm_without_skip(subject: Subject, here: Course) -> Draft | None:
     """Batch normalization in a row without skips: pi/(pi-1) per layer with ReLU."""
-    root = subject.network.root
+    network, root = subject.network, subject.network.root
     batch = sum(n for la, n in layers(root) if isinstance(la.op, Norm) and la.op.kind == "batch")
     grown = here.log_free or 0.0
     if batch < MANY_NORMS or structure.has_skip(root) or grown <= BROKEN:
         return None
     per_layer = grown / (here.depth - 1)
+    if here.backward.log_step is not None and here.forward.log_step is not None:
+        per_layer = here.backward.log_step - here.forward.log_step
+    act = subject.activation
+    known = " (of batch norm with ReLU: pi/(pi-1) = 1.467)" if act and act.name == "relu" else ""
     fact = subject.facts.add(
-        f"{batch} BatchNorm layers and no skip: the gradient grows x{power(per_layer)} per layer towards "
-        f"the input, x{power(grown)} over {here.depth} layers (relative to the signal)",
+        f"{batch} BatchNorm layers and no skip: the gradient grows x{power(per_layer)} per layer towards the input{known}; "
+        "no gain acts on it, the norm divides it out",
         "computed",
         math.exp(per_layer),
         "per layer",
-        "Yang et al. 2019; ReLU limit pi/(pi-1) = 1.467",
+        "Yang et al. 2019",
     )
-    skips = course_of(variants.with_skips(subject.network, "batch"), subject.init, subject.batch)
-    swapped = course_of(variants.with_norm_kind(subject.network, "batch", "layer"), subject.init, subject.batch)
-    grade = severity(grown)
+    changes = [
+        (
+            "replace BatchNorm by LayerNorm or GroupNorm",
+            "LayerNorm",
+            variants.with_norm_kind(network, "batch", "layer"),
+        ),
+        ("put identity skips round pairs of layers", "skips round pairs", variants.with_skips(network, "batch")),
+    ][: 1 if subject.wishes.no_skip else 2]
+    courses = [(do, name, course_of(changed, subject.init, subject.batch)) for do, name, changed in changes]
+    courses.sort(key=lambda row: math.inf if row[2] is None else row[2].worst)
+    found = joined(*(traced(subject, name, then) for _, name, then in courses))
     return Draft(
-        grade,
+        severity(grown),
         RESIDUAL,
         "Batch normalization without skips: gradients grow towards the input",
-        (fact,),
-        "add identity skips round pairs of layers"
-        + (" (ruled out by your constraint)" if subject.wishes.no_skip else "")
-        + ", or replace BatchNorm by LayerNorm; at this depth a small first learning rate hides it."
-        if grade != "high"
-        else "add identity skips round pairs of layers, or replace BatchNorm by LayerNorm/GroupNorm.",
+        (fact, *found.evidence),
+        ", or ".join(do for do, *_ in courses) + ".",
         "gradient norm of the first and last layer at step 0 in train mode, on one real batch.",
-        (effect("pairs wrapped in skips", skips) + " " + effect("LayerNorm instead", swapped)).strip(),
+        found.text,
         weight=here.worst,
     )

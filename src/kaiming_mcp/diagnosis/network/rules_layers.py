@@ -13,18 +13,19 @@ from kaiming_mcp.diagnosis.principles import INIT, SIMPLE
 
 
 def _linear_pair(subject: Subject) -> Draft | None:
-    pairs: list[tuple[Layer, Layer]] = []
+    pairs: list[tuple[Layer, Layer, int]] = []
     for chain in structure.chains(subject.network.root):
         pairs += _pairs(chain)
     if not pairs:
         return None
-    first, second = pairs[0]
+    first, second, _ = pairs[0]
+    count = sum(times for *_, times in pairs)
     hidden = bool(subject.network.assumptions)
     fact = subject.facts.add(
-        f"{len(pairs)} pair(s) of linear layers with no nonlinearity between, first {cite(first)} then "
+        f"{count} pair(s) of linear layers with no nonlinearity between, first {cite(first)} then "
         f"{cite(second)}{subject.hidden_forward}",
         "read",
-        len(pairs),
+        count,
         "pairs",
     )
     return Draft(
@@ -38,15 +39,16 @@ def _linear_pair(subject: Subject) -> Draft | None:
     )
 
 
-def _pairs(chain: Chain) -> list[tuple[Layer, Layer]]:
-    found: list[tuple[Layer, Layer]] = []
+def _pairs(chain: Chain) -> list[tuple[Layer, Layer, int]]:
+    """Weighted layers with the next active one, where that is weighted too, and how often they stand so."""
+    found: list[tuple[Layer, Layer, int]] = []
     for i, item in enumerate(chain):
-        after = structure.next_active(chain, i) if _mixes(item.node) else None
+        after = structure.next_active(chain, i) if item.follows and _mixes(item.node) else None
         if after is None or not _mixes(after.node):
             continue
         first, second = item.node, after.node
         if isinstance(first, Layer) and isinstance(second, Layer) and not _factorised(first.op, second.op):
-            found.append((first, second))
+            found.append((first, second, item.follows))
     return found
 
 
@@ -70,13 +72,13 @@ def _bias_before_norm(subject: Subject) -> Draft | None:
     for chain in structure.chains(subject.network.root):
         for i, item in enumerate(chain[:-1]):
             node, after = item.node, chain[i + 1].node
-            if not (isinstance(node, Layer) and isinstance(node.op, Linear | Conv) and node.op.bias):
+            if not (item.follows and isinstance(node, Layer) and isinstance(node.op, Linear | Conv) and node.op.bias):
                 continue
             if isinstance(after, Layer) and isinstance(after.op, Norm) and _per_channel(after.op):
                 width = node.op.out_features if isinstance(node.op, Linear) else node.op.out_channels
                 first = first or node
-                found += item.copies
-                wasted += width * item.copies
+                found += item.follows
+                wasted += width * item.follows
     if first is None:
         return None
     fact = subject.facts.add(
@@ -108,9 +110,11 @@ def _dropout_before_norm(subject: Subject) -> Draft | None:
         for i, item in enumerate(chain):
             if not (isinstance(item.node, Layer) and isinstance(item.node.op, Dropout) and 0 < item.node.op.p < 1):
                 continue
+            if not item.follows:
+                continue
             rest = [n.node for n in chain[i + 1 : i + 4]]
             if any(isinstance(n, Layer) and isinstance(n.op, Norm) and n.op.kind == "batch" for n in rest):
-                found += item.copies
+                found += item.follows
                 first, most = first or item.node, max(most, item.node.op.p)
     if first is None:
         return None
@@ -136,9 +140,10 @@ def _double_norm(subject: Subject) -> Draft | None:
     first: tuple[Node, Node] | None = None
     for chain in structure.chains(subject.network.root):
         for i, item in enumerate(chain):
-            after = structure.next_after(chain, i, structure.is_idle) if _is_norm(item.node) else None
+            alone = not (item.follows and _is_norm(item.node))
+            after = None if alone else structure.next_after(chain, i, structure.is_idle)
             if after is not None and _is_norm(after.node):
-                found += max(item.copies, 1)
+                found += item.follows
                 first = first or (item.node, after.node)
     if first is None:
         return None
@@ -169,10 +174,10 @@ def _norm_after_activation(subject: Subject) -> Draft | None:
     for chain in structure.chains(subject.network.root):
         for before, item, after in zip(chain, chain[1:], chain[2:], strict=False):
             act, norm = item.node, after.node
-            if not (isinstance(act, Layer) and isinstance(act.op, Activation) and _mixes(before.node)):
+            if not (item.follows and isinstance(act, Layer) and isinstance(act.op, Activation) and _mixes(before.node)):
                 continue
             if isinstance(norm, Layer) and isinstance(norm.op, Norm) and norm.op.kind == "batch":
-                found += max(item.copies, 1)
+                found += item.follows
                 first = first or (act, norm)
     if first is None:
         return None

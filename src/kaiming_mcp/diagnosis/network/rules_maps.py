@@ -40,7 +40,6 @@ def skipped(subject: Subject, found: Survey) -> Draft | None:
         "put the stride on a kernel that covers it (3x3), or average-pool before the 1x1 convolution.",
         "validation error with the stride moved, equal parameters.",
         weight=1 - share,
-        limit="Convergence is not quality",
     )
 
 
@@ -132,7 +131,6 @@ def small_maps(subject: Subject, found: Survey) -> Draft | None:
         "move the strides and pools later, so that the middle of the network still has a map to look at.",
         "training loss with one stride of the first layers removed, equal steps.",
         weight=0.3,
-        limit="Convergence is not quality",
     )
 
 
@@ -166,7 +164,6 @@ def bare_decoder(subject: Subject, found: Survey) -> Draft | None:
         "autoencoder needs none.",
         "training loss with the encoder's features joined at one size, equal steps.",
         weight=0.4,
-        limit="Target far from identity",
     )
 
 

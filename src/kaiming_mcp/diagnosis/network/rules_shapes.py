@@ -55,6 +55,7 @@ def _sides(subject: Subject, found: Survey) -> Draft | None:
         "assumed" if assumed else "read",
         sum(m.copies for m in wrong),
         "sums",
+        letter="F",
     )
     return Draft(
         "low" if assumed else "high",
@@ -208,5 +209,4 @@ def _extreme_head(subject: Subject, layer: Layer, op: Attention, width: int) -> 
         (fact,),
         remedy,
         "validation loss with the other number of heads: equal parameters, equal steps, three seeds.",
-        limit="Convergence is not quality",
     )

@@ -9,10 +9,12 @@ from kaiming_mcp.diagnosis.network.places import survey
 from kaiming_mcp.diagnosis.network.stretches import Run, longest_run
 from kaiming_mcp.diagnosis.network.structure import cite
 from kaiming_mcp.diagnosis.network.subject import Subject, course_of
+from kaiming_mcp.diagnosis.network.traced import traced
 from kaiming_mcp.diagnosis.principles import RESIDUAL
 from kaiming_mcp.scaffold import Severity, power
 
 BARE_STAGE = 8
+SKIPS = "skips round pairs"
 PLAIN_FINE, PLAIN_WORSE = 18, 34
 """He et al. 2016 (CVPR), section 4.1: a plain net of 18 layers is still solved, 34 is worse than 18."""
 
@@ -28,25 +30,24 @@ def _deep_plain(subject: Subject) -> Draft | None:
     where = f" from {cite(run.first)} to {cite(run.last)}" if run.first and run.last else ""
     fact = subject.facts.add(
         f"{run.depth} weighted layers in a row and no skip{subject.hidden_forward}{where}, {run.kept} of equal width and size; "
-        "plain nets: 18 layers are still solved, 34 have the higher training error (28.54 against 27.94 top-1)",
+        "plain nets of 18 layers were still solved, of 34 worse in training (28.54 against 27.94)",
         "read",
         run.depth,
         "layers",
         "He et al. 2016 (ResNet), Table 2",
     )
-    followed = subject.course is not None and not bridged
+    known = any(SKIPS in f.statement for f in subject.facts.items)
+    followed = subject.course is not None and not bridged and not known
     skips = course_of(variants.with_skips(subject.network), subject.init, subject.batch) if followed else None
-    predicted = (
-        f"gradient first/last {power(skips.log_backward)} with pre-normalised skips round pairs." if skips else ""
-    )
+    predicted = traced(subject, f"pre-normalised {SKIPS}", skips)
     return Draft(
         "medium" if run.depth >= PLAIN_WORSE else "low",
         RESIDUAL,
         f"Deep plain stack: {run.depth} layers without a skip",
-        (fact,),
+        (fact, *predicted.evidence),
         "only if the test below fails: identity skips round pairs of layers, with the norm inside the branch.",
         "training loss of this depth against its truncation to half, equal steps; the deeper one must not be worse.",
-        predicted,
+        predicted.text,
         weight=run.depth / 100,
         limit="Shallow nets",
     )
@@ -89,29 +90,59 @@ def _post_norm(subject: Subject) -> Draft | None:
         for i, item in enumerate(chain[:-1]):
             after = chain[i + 1].node
             if isinstance(item.node, Residual) and isinstance(after, Layer) and isinstance(after.op, Norm):
-                found += item.copies
+                found += item.follows
                 kind = after.op.kind
     if found < 2:
         return None
     basis = "assumed" if any("norm" in a.statement for a in subject.network.assumptions) else "read"
     fact = subject.facts.add(
-        f"{found} residual sums pass through a {kind} norm after the add: the skip path is not an identity",
+        f"{found} residual sums pass through a {kind} norm after the add: the skip path is not an identity"
+        + _kept(subject),
         basis,
         found,
         "sums",
+        letter="F",
     )
-    severity: Severity = "low" if subject.wishes.warm_up or found < 12 else "medium"
+    wishes = subject.wishes
+    severity: Severity = "low" if wishes.warm_up or found < 12 else "medium"
+    said = ()
+    if wishes.symptom and not wishes.warm_up:
+        severity = "high" if wishes.no_warm_up else "medium"
+        said = (
+            subject.facts.add(
+                f'the goal says "{wishes.symptom}"; post-norm is known to need warm-up, since the gradients near its '
+                "output are large at the start",
+                "stated",
+                source="Xiong et al. 2020",
+            ),
+        )
+    own = variants.with_own_weights(subject.network)
+    copied = own != subject.network
+    then = course_of(variants.with_pre_norm(own), subject.init, subject.batch) if subject.course is not None else None
+    effect = traced(subject, "pre-norm" + (", each layer its own draw" if copied else ""), then)
     return Draft(
         severity,
         RESIDUAL,
-        "Post-norm: a normalization stands on the skip path",
-        (fact,),
-        "move the norm to the start of each branch and add one final norm; or keep it and warm the learning rate up.",
-        "gradient norm of the last against the first block at step 0, and the loss over 100 steps with and "
-        "without warm-up.",
+        "Post-norm without warm-up" if wishes.no_warm_up else "Post-norm: a normalization stands on the skip path",
+        (fact, *said, *effect.evidence),
+        "warm the learning rate up (the code stays as it is); or move the norm to the start of each branch and add one "
+        "final norm."
+        if said
+        else "move the norm to the start of each branch and add one final norm; or keep it and warm the learning rate up.",
+        "the loss over 100 steps with and without warm-up, three seeds; gradient norm of the last against the first "
+        "block at step 0.",
+        effect.text,
         weight=found / 100,
         limit="Post-norm",
     )
+
+
+def _kept(subject: Subject) -> str:
+    """What the norms leave of the identity, from the sums that they divide."""
+    sums = [s for s in subject.stations if s.kind == "sum"]
+    if subject.course is None or not sums:
+        return ""
+    return f"; together they multiply it by {power(-0.5 * sum(s.state.log_q for s in sums))}"
 
 
 def _projection_on_skip(subject: Subject) -> Draft | None:

@@ -13,7 +13,7 @@ from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.losses import RANGES
 from kaiming_mcp.diagnosis.network.structure import Item, cite
 from kaiming_mcp.diagnosis.network.subject import BROKEN, Subject, course_of
-from kaiming_mcp.diagnosis.network.traced import effect, severity
+from kaiming_mcp.diagnosis.network.traced import severity, traced
 from kaiming_mcp.diagnosis.principles import RESIDUAL
 from kaiming_mcp.scaffold import Severity, bounded, number, power
 
@@ -36,7 +36,7 @@ def _after_sums(subject: Subject, kind: type) -> list[tuple[Item, Layer]]:
     found: list[tuple[Item, Layer]] = []
     for chain in structure.chains(subject.network.root):
         for item, after in pairwise(chain):
-            summed = item.copies and isinstance(item.node, Residual)
+            summed = item.follows and isinstance(item.node, Residual)
             if summed and isinstance(after.node, Layer) and isinstance(after.node.op, kind):
                 found.append((item, after.node))
     return found
@@ -49,7 +49,7 @@ def _scaled(subject: Subject) -> Draft | None:
         for item, la in _after_sums(subject, Scale)
         if isinstance(la.op, Scale) and la.op.factor not in (0, 1)
     ]
-    factors = [(la.op.factor, item.copies) for item, la in found if isinstance(la.op, Scale)]
+    factors = [(la.op.factor, item.follows) for item, la in found if isinstance(la.op, Scale)]
     if not factors:
         return None
     count = sum(n for _, n in factors)
@@ -65,6 +65,7 @@ def _scaled(subject: Subject) -> Draft | None:
         "of the skip path",
     )
     held = course_of(_with_sum_scale(subject.network, math.sqrt(0.5)), subject.init, subject.batch) if broken else None
+    found = traced(subject, "factor 1/sqrt(2)", held)
     if broken and here is not None:
         grade: Severity = severity(here.log_forward)
         remedy = (
@@ -77,10 +78,10 @@ def _scaled(subject: Subject) -> Draft | None:
         grade,
         RESIDUAL,
         "Residual sums multiplied by a constant",
-        (fact,),
+        (fact, *found.evidence),
         f"{remedy}.",
         "product of the factors on the longest skip path, and E[x²] per block at step 0.",
-        effect("factor 1/sqrt(2)", held),
+        found.text,
         weight=abs(log_path) / 100,
         limit="No norm and a He branch",
     )
@@ -122,15 +123,16 @@ def _one_sign(subject: Subject) -> Draft | None:
         "He et al. 2016 (Identity Mappings), Table 2",
     )
     then = course_of(_with_open_branches(subject.network), subject.init, subject.batch)
+    found = traced(subject, "without the last nonlinearity of each branch", then)
     return Draft(
         "medium" if count >= MANY else "low",
         RESIDUAL,
         "Residual branches that are never negative",
-        (fact,),
+        (fact, *found.evidence),
         "end the branch with its norm or its weighted layer (nonlinearity after the norm at its start), and start the last "
         "norm at gamma = 0.",
         "mean of the trunk over its standard deviation, per block, at step 0.",
-        effect("without the last nonlinearity of each branch", then),
+        found.text,
         weight=count / 100,
     )
 
@@ -162,7 +164,7 @@ def _with_open_branches(network: Network) -> Network:
 def _activation_after(subject: Subject) -> Draft | None:
     """x' = phi(x + F): the skip path is no identity; what that costs grows with depth."""
     found = [(item, la) for item, la in _after_sums(subject, Activation) if "softmax" not in getattr(la.op, "name", "")]
-    count = sum(item.copies for item, _ in found)
+    count = sum(item.follows for item, _ in found)
     if count < DEEP:
         return None
     first = found[0][0].node
@@ -173,17 +175,19 @@ def _activation_after(subject: Subject) -> Draft | None:
         count,
         "sums",
         "He et al. 2016 (Identity Mappings), Tables 2 and 3",
+        letter="F",
     )
     then = course_of(_with_activation_inside(subject.network), subject.init, subject.batch)
+    moved = traced(subject, "nonlinearity moved into the branch", then)
     return Draft(
         "note" if count < DEEPER else "low" if count < DEEPEST else "medium",
         RESIDUAL,
         "A nonlinearity after every add",
-        (fact,),
+        (fact, *moved.evidence),
         "full pre-activation (norm, nonlinearity, weight) inside the branch, nothing after the add; it pays beyond about "
         f"{DEEPER} blocks.",
         "training loss over the first epoch in both forms, equal steps.",
-        effect("nonlinearity moved into the branch", then),
+        moved.text,
         weight=count / 1000,
     )
 
@@ -240,9 +244,8 @@ def _final_norm(subject: Subject) -> Draft | None:
         (fact,),
         "put one normalization between the last sum and the head" + (" (unless forward() does)." if assumed else "."),
         "standard deviation of the logits at step 0, against that of a network of half the depth: they must agree.",
-        f"E[x²] before the head 1 instead of {number(bounded(trunk))} (computed)." if head is not None else "",
+        f"E[x²] before the head 1 instead of {number(bounded(trunk))} [{fact}]." if head is not None else "",
         weight=0.5,
-        limit="Post-norm",
     )
 
 

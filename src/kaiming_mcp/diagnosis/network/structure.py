@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kaiming_mcp.architecture.ir import (
     Activation,
@@ -31,49 +32,73 @@ from kaiming_mcp.architecture.ir import (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A layer or a joining block in a chain, with the number of copies it stands for."""
+    """A layer or a joining block in a chain: how many copies it stands for, and before how many the next one follows.
+
+    A repeated body stands twice in a chain, to show its seam: first with all copies and the followers of all but the
+    last, then with none and the follower of the last.
+    """
 
     node: Node
     copies: int
+    follows: int
 
 
 Chain = list[Item]
 LONGEST_CITE = 60
+MOST_SEAMS = 1
+"""Seams inside of a seam that are shown; deeper ones would double a chain again and again."""
 GATES = frozenset({"sigmoid", "hardsigmoid"})
 
 
-def main_chain(root: Node) -> Chain:
-    """The path from input to output: layers and blocks, a repeated body twice to show its seam."""
+def main_chain(root: Node, copies: int = 1) -> Chain:
+    """The path from input to output of a node that stands `copies` times: layers and blocks."""
     chain: Chain = []
-    stack: list[tuple[Node, int]] = [(root, 1)]
+    stack: list[tuple[Node, int, int, int]] = [(root, copies, copies, 0)]
     while stack:
-        node, copies = stack.pop()
+        node, count, follows, seams = stack.pop()
         match node:
             case Sequence():
-                stack.extend((child, copies) for child in reversed(node.children))
+                stack.extend((child, count, follows, seams) for child in reversed(node.children))
+            case Repeat() if node.count > 1 and seams <= MOST_SEAMS:
+                first = (node.body, count * node.count, follows * (node.count - 1), seams)
+                stack.extend([(node.body, 0, follows, seams + 1), first])
             case Repeat():
-                # One more copy shows the seam; inside of that copy every seam has been shown.
-                seam = [(node.body, 0)] if node.count > 1 and copies else []
-                stack.extend([*seam, (node.body, copies * node.count)])
+                stack.append((node.body, count * node.count, follows * node.count, seams))
             case _:
-                chain.append(Item(node, copies))
+                chain.append(Item(node, count, follows))
     return chain
 
 
 def chains(root: Node) -> Iterator[Chain]:
     """The main chain, and the chain inside every branch, shortcut and concatenated part."""
-    pending = [root]
+    pending = [(root, 1)]
     while pending:
-        chain = main_chain(pending.pop())
+        node, copies = pending.pop()
+        chain = main_chain(node, copies)
         yield chain
         for item in chain:
             if item.copies and not isinstance(item.node, Layer):
-                pending.extend(children(item.node))
+                pending.extend((child, item.copies) for child in children(item.node))
 
 
 def residuals(root: Node) -> list[tuple[Residual, int]]:
     """Every residual block with its number of copies."""
     return [(n, times) for n, times in walk(root) if isinstance(n, Residual)]
+
+
+def sums_before(root: Node, kind: type) -> int:
+    """Residual sums with a layer of that kind right behind them."""
+    found = 0
+    for chain in chains(root):
+        for item, after in pairwise(chain):
+            behind = isinstance(after.node, Layer) and isinstance(after.node.op, kind)
+            found += item.follows if behind and isinstance(item.node, Residual) else 0
+    return found
+
+
+def post_normed(root: Node) -> bool:
+    """Whether at least two residual sums pass a norm; one alone is a final norm."""
+    return sums_before(root, Norm) > 1
 
 
 def count(root: Node, *kinds: type) -> int:

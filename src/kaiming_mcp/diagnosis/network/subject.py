@@ -9,6 +9,7 @@ from kaiming_mcp.architecture.account import Account, account
 from kaiming_mcp.architecture.ir import Activation, Dropout, Network, Norm
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.rates import NO_RATE, Rate, settled
 from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.signal.initialization import Initialization
 from kaiming_mcp.signal.station import Station
@@ -31,6 +32,9 @@ class Course:
     log_free: float | None = None
     """Of a normed plain stack, ln of the gradient ratio with respect to the logarithm of the signal: a norm
     makes the scale of the layer before it irrelevant."""
+    forward: Rate = NO_RATE
+    backward: Rate = NO_RATE
+    """The factor per step at which each settles, the gradient's towards the input."""
 
     @property
     def healthy(self) -> bool:
@@ -113,4 +117,5 @@ def course_of(network: Network, init: Initialization, batch: int) -> Course | No
     backward = _log_ratio(stations[0].log_g, stations[-1].log_g)
     plain = structure.has_norm(network.root) and not structure.has_skip(network.root)
     free = backward - forward if plain and math.isfinite(backward - forward) else None
-    return Course(len(stations), forward, backward, quiet[-1].state.across, free)
+    rates = settled([s.state.log_q for s in stations]), settled([-s.log_g for s in stations])
+    return Course(len(stations), forward, backward, quiet[-1].state.across, free, *rates)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from kaiming_mcp.diagnosis.network.subject import BROKEN, Course, Subject, course_of
-from kaiming_mcp.scaffold import Severity, power
+from kaiming_mcp.scaffold import Severity, bounded, power
 from kaiming_mcp.signal.activations import find
 from kaiming_mcp.signal.initialization import HE, Initialization
 from kaiming_mcp.signal.moments import moments
@@ -17,11 +18,30 @@ def severity(log_change: float) -> Severity:
     return "high" if size > math.log(1e4) else "medium" if size > BROKEN else "low"
 
 
-def effect(name: str, then: Course | None) -> str:
-    """A traced variant in words."""
+class Effect(NamedTuple):
+    """What a change would do to this network: the fact that holds it, and the sentence of a finding."""
+
+    evidence: tuple[str, ...] = ()
+    text: str = ""
+
+
+def traced(subject: Subject, name: str, then: Course | None) -> Effect:
+    """Record the trace of a changed network; nothing where it could not be followed."""
     if then is None:
-        return ""
-    return f"{name}: gradient first/last {power(then.log_backward)}, E[x²] last/first {power(then.log_forward)} (computed)."
+        return Effect()
+    text = f"gradient first/last {power(then.log_backward)}, E[x²] last/first {power(then.log_forward)}"
+    fact = subject.facts.add(f"{name}, traced: {text}", "computed", bounded(then.log_backward), "gradient then")
+    return Effect((fact,), f"{name}: {text} [{fact}].")
+
+
+def predicted(effect: str) -> str:
+    """The effect behind its remedy."""
+    return f" Predicted: {effect}" if effect else ""
+
+
+def joined(*effects: Effect) -> Effect:
+    """Several changes, side by side."""
+    return Effect(tuple(i for e in effects for i in e.evidence), " ".join(e.text for e in effects if e.text))
 
 
 def signal_evidence(subject: Subject) -> tuple[str, ...]:

@@ -84,6 +84,71 @@ def with_norm_kind(network: Network, old: NormKind, new: NormKind) -> Network:
     return replace(network, root=transform(network.root, change))
 
 
+def with_norm_in_branches(network: Network, kind: NormKind = "layer") -> Network:
+    """A normalization at the start of every residual branch."""
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Residual) and node.shortcut is None:
+            return replace(node, branch=Sequence((Layer(Norm(kind, 0)), node.branch)))
+        return node
+
+    return replace(network, root=transform(network.root, change))
+
+
+def with_pre_norm(network: Network) -> Network:
+    """Every norm behind a residual sum at the start of its branch instead."""
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Sequence):
+            return node
+        out: list[Node] = []
+        for child in node.children:
+            before = out[-1] if out else None
+            behind = isinstance(child, Layer) and isinstance(child.op, Norm)
+            if behind and isinstance(before, Residual) and before.shortcut is None:
+                out[-1] = replace(before, branch=Sequence((child, before.branch)))
+            else:
+                out.append(child)
+        return replace(node, children=tuple(out))
+
+    return replace(network, root=transform(network.root, change))
+
+
+def with_twice_the_depth(network: Network) -> Network | None:
+    """Every run of blocks, or of layers that keep their width, twice as long; None where there is none."""
+    longer = _longer(network.root)
+    return None if longer == network.root else replace(network, root=longer)
+
+
+def _longer(node: Node) -> Node:
+    match node:
+        case Repeat():
+            return replace(node, count=2 * node.count)
+        case Sequence():
+            out: list[Node] = []
+            unit: list[Node] = []
+            behind = _behind_sums(node.children)
+            for child in node.children:
+                kinds = behind if unit and isinstance(unit[0], Residual) else (Activation, Norm, Dropout)
+                if unit and isinstance(child, Layer) and isinstance(child.op, kinds):
+                    unit.append(child)
+                    continue
+                out += unit + unit
+                keeps = isinstance(child, Layer) and _keeps_width(child)
+                unit = [child] if keeps or (isinstance(child, Residual) and child.shortcut is None) else []
+                out += [] if unit else [_longer(child)]
+            return replace(node, children=(*out, *unit, *unit))
+        case _:
+            return node
+
+
+def _behind_sums(nodes: tuple[Node, ...]) -> tuple[type, ...]:
+    """What stands behind each residual sum, seen between the first two: a final norm belongs to no block."""
+    sums = [i for i, node in enumerate(nodes) if isinstance(node, Residual)]
+    between = nodes[sums[0] + 1 : sums[1]] if len(sums) > 1 else ()
+    return tuple(type(node.op) for node in between if isinstance(node, Layer))
+
+
 def with_skips(network: Network, norm: NormKind = "layer") -> Network:
     """Hidden layers that keep width and size grouped in pairs into pre-normalised residual blocks.
 

@@ -16,6 +16,10 @@ class Wishes:
     no_skip: bool = False
     fixed_init: bool = False
     warm_up: bool = False
+    no_warm_up: bool = False
+    regression: bool = False
+    symptom: str = ""
+    """What goes wrong in training, in the user's words."""
 
     @property
     def norm(self) -> str:
@@ -32,12 +36,36 @@ _WISHES = {
     r"norm(ali[sz]er)?[- ]free",
     "no_skip": r"(no|without|avoid|cannot use|can't use)\s+(skip|residual|shortcut)",
     "fixed_init": r"(init\w*|weights)\s+(is|are|must stay|cannot be|can't be|stays?)\s*"
-    r"(fixed|changed|pretrained|frozen)|pre-?trained|fine-?tun",
+    r"(fixed|changed|pretrained|frozen)|(?<!no )(?<!not )(?<!without )pre-?trained|fine-?tun",
     "warm_up": r"warm-?\s?up",
+    "no_warm_up": r"\b(no|without|skip\w*|avoid\w*|omit\w*|not us\w+)\s+(?:\w+\s+)?warm-?\s?up",
+    "regression": r"\bregress",
 }
+_CLAUSE = r"(?:[^.;,\n]|[.,](?=\d))*"
+_SYMPTOM = re.compile(
+    rf"{_CLAUSE}?\b(?:flat(?! minim)|stuck|stagnat\w*|plateau\w*|diverg\w*|explod\w*|vanish\w*|nan(?!-)|unstable|"
+    r"(?:does not|doesn't|do not|don't|won't|cannot|can't|not|fails? to|never) "
+    rf"(?:train|learn|converg|decreas|start|move|go down|improv)\w*)\b{_CLAUSE}"
+)
+_WISHED_AWAY = re.compile(r"\b(avoid|prevent|against|no|without|never|if|so that|should not|must not)\b")
+LONGEST_SYMPTOM = 90
 
 
-def read_wishes(*texts: str) -> Wishes:
-    """Find in the user's words the constraints that decide between remedies."""
-    said = " ".join(texts).lower()
-    return Wishes(**{name: bool(re.search(pattern, said)) for name, pattern in _WISHES.items()})
+def read_wishes(goal: str, constraints: str = "") -> Wishes:
+    """Find in the user's words the constraints that decide between remedies, and what goes wrong."""
+    said = f"{goal} {constraints}".lower()
+    found = {name: bool(re.search(pattern, said)) for name, pattern in _WISHES.items()}
+    found["warm_up"] = found["warm_up"] and not found["no_warm_up"]
+    return Wishes(**found, symptom=_symptom(goal))
+
+
+def _symptom(goal: str) -> str:
+    """The clause of the goal that tells of a failure, and not of one to be avoided."""
+    match = _SYMPTOM.search(goal[:2_000].lower())
+    if match is None:
+        return ""
+    clause = match[0].strip()
+    before = re.split(r"\b(?:flat|stuck|stagnat|plateau|diverg|explod|vanish|nan|unstable)", clause)[0]
+    if len(before) < len(clause) and _WISHED_AWAY.search(before):
+        return ""
+    return clause if len(clause) <= LONGEST_SYMPTOM else clause[:LONGEST_SYMPTOM].rsplit(" ", 1)[0]

@@ -57,27 +57,26 @@ def places(stations: tuple[Station, ...]) -> list[int]:
 
 
 def table(stations: tuple[Station, ...]) -> str:
-    """A Markdown table: one row for each place."""
-    last = stations[-1]
-    with_weights = any(s.log_w is not None for s in stations)
-    head = ["place", "layer", "E[x²]", "mean² share", "differs between inputs", "gradient Σ (rel. to last)"]
-    head += ["‖dL/dW‖ (rel. to last)"] if with_weights else []
-    rows = [head, ["---"] * len(head)]
+    """A Markdown table: one row for each place; a column that would hold nothing but zeros is left out."""
+    shown, last = places(stations), stations[-1]
+    rows = [stations[i] for i in shown]
+    columns: list[tuple[str, list[str]]] = [
+        ("place", [str(i + 1) for i in shown]),
+        ("layer", [_label(s) for s in rows]),
+        ("E[x²]", [power(s.state.log_q) for s in rows]),
+    ]
+    if any(s.state.mean for s in rows):
+        columns.append(("mean² share", [number(s.state.mean**2) for s in rows]))
+    columns += [
+        ("differs between inputs", [number(s.state.across) for s in rows]),
+        ("gradient Σ (rel. to last)", [power(s.log_g - last.log_g) for s in rows]),
+    ]
     weights = [s.log_w for s in stations if s.log_w is not None]
-    for i in places(stations):
-        s = stations[i]
-        row = [
-            str(i + 1),
-            _label(s),
-            power(s.state.log_q),
-            number(s.state.mean**2),
-            number(s.state.across),
-            power(s.log_g - last.log_g),
-        ]
-        if with_weights:
-            row.append("" if s.log_w is None else power((s.log_w - weights[-1]) / 2))
-        rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    if weights:
+        norms = ["" if s.log_w is None else power((s.log_w - weights[-1]) / 2) for s in rows]
+        columns.append(("‖dL/dW‖ (rel. to last)", norms))
+    lines = [[name for name, _ in columns], ["---"] * len(columns), *zip(*(cells for _, cells in columns), strict=True)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _label(station: Station) -> str:

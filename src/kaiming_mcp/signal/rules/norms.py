@@ -122,7 +122,7 @@ def fluctuation(common: float, freedom: int, count: int) -> Fluctuation:
 
 @lru_cache(maxsize=4096)
 def _fluctuation(common: float, freedom: int, count: int) -> Fluctuation:
-    x, weight = _chi_squared(freedom)
+    x, weight = chi_squared(freedom)
     x = x / count
     s = 1 - common + common * x
     typical = freedom <= 2 and common > 0.999
@@ -131,7 +131,7 @@ def _fluctuation(common: float, freedom: int, count: int) -> Fluctuation:
 
 
 @lru_cache(maxsize=256)
-def _chi_squared(freedom: int) -> tuple[Array, Array]:
+def chi_squared(freedom: float) -> tuple[Array, Array]:
     """Nodes and weights for chi^2 with that many degrees of freedom, in the variable ln x."""
     middle, spread = math.log(freedom), math.sqrt(2 / freedom)
     low, high = middle - 12 * spread - 24 / freedom, middle + 8 * spread + 1.5 / freedom
