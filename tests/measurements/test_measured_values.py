@@ -16,6 +16,11 @@ from kaiming_mcp.measurements.value import number, numbers, with_points
         ("-0.0000", 0.0, -5e-5, 5e-5),
         ("1.2e-05", 1.2e-5, 1.15e-5, 1.25e-5),
         ("1e-3", 1e-3, 5e-4, 1.5e-3),
+        ("0.000e+00", 0.0, 0.0, 0.0),
+        ("-0.0000E+00", 0.0, 0.0, 0.0),
+        ("0e+00", 0.0, 0.0, 0.0),
+        ("0.00e-05", 0.0, -5e-8, 5e-8),
+        ("0.0 × 10^-5", 0.0, -5e-7, 5e-7),
         ("7", 7.0, 7.0, 7.0),
         ("0.", 0.0, 0.0, 0.0),
         ("1,234", 1234.0, 1234.0, 1234.0),
@@ -53,6 +58,7 @@ def test_digits_of_names_and_versions_are_no_numbers(text: str) -> None:
 
 def test_decimal_commas_are_read_where_nothing_else_is_possible() -> None:
     assert with_points("fc1\t1,2e-05") == "fc1\t1.2e-05"
+    assert with_points("loss 0,112") == "loss 0.112"
     assert with_points("loss,grad\n1,20000") == "loss,grad\n1,20000"
     assert with_points("x in [0,1e8] and 1,234") == "x in [0,1e8] and 1,234"
 

@@ -1,16 +1,11 @@
 import json
 import math
-from pathlib import Path
 
 import pytest
 
 from kaiming_mcp.measurements.quantity import Quantity
 from kaiming_mcp.measurements.reader import read_measurements
 from kaiming_mcp.measurements.record import Measurements
-
-DATA = Path(__file__).parent.parent / "data"
-PROBE = (DATA / "measurements_probe.json").read_text(encoding="utf-8")
-PROBE_STEPS = (DATA / "measurements_probe_steps.json").read_text(encoding="utf-8")
 
 
 def column(found: Measurements, kind: str, statistic: str = "") -> dict[str, float]:
@@ -23,83 +18,6 @@ def column(found: Measurements, kind: str, statistic: str = "") -> dict[str, flo
 def points(found: Measurements, kind: str, split: str = "") -> list[tuple[float, float]]:
     series = next(s for s in found.series if s.quantity.kind == kind and s.quantity.split == split)
     return [(p.at, p.value.x) for p in series.points]
-
-
-def kinds(found: Measurements) -> list[str]:
-    return [event.kind for event in found.events]
-
-
-def test_the_probe_is_read_in_its_own_order_with_exact_numbers() -> None:
-    found = read_measurements(f"here it is:\n```json\n{PROBE}```\n")
-    (layers,) = found.per_layer
-    assert layers.order == "probe order"
-    assert [row.name for row in layers.rows] == ["0", "1", "2", "3", "4", "5"]
-    assert [row.weighted for row in layers.rows] == [True, False, True, False, False, True]
-    assert layers.rows[3].role == "norm"
-    raw = json.loads(PROBE)["layers"]
-    value = layers.rows[0].values[Quantity("activation gradient", "mean square")]
-    assert value.exact
-    assert value.x == raw[0]["gradient"]
-    assert layers.rows[0].values[Quantity("zero", "value")].exact
-    assert found.probe["dtype"] == "float32"
-    assert found.probe["samples"] == 32
-
-
-def test_nulls_of_the_probe_are_numbers_that_were_not_finite() -> None:
-    document = json.loads(PROBE)
-    document["layers"][0]["gradient"] = None
-    found = read_measurements(json.dumps(document))
-    assert not found.per_layer[0].rows[0].values[Quantity("activation gradient", "mean square")].finite
-    assert "nan" in kinds(found)
-
-
-def test_a_probe_of_two_times_gives_layers_at_both_and_series_over_the_steps() -> None:
-    found = read_measurements(f"```\n{PROBE_STEPS}```")
-    raw = json.loads(PROBE_STEPS)
-    assert [layers.at.x for layers in found.per_layer if layers.at] == [0, 3]
-    for layers, time in zip(found.per_layer, raw["times"], strict=True):
-        assert layers.order == "probe order"
-        assert [row.name for row in layers.rows] == ["0", "1", "2", "3", "4"]
-        for row, own in zip(layers.rows, time["layers"], strict=True):
-            assert row.values[Quantity("activation gradient", "mean square")].x == own["gradient"]
-            assert row.values[Quantity("activation", "max")].x == own["max"]
-            if own.get("update_ratio") is not None:
-                assert row.values[Quantity("update ratio", "norm")].x == own["update_ratio"]
-            if own.get("weight_half_zero") is not None:
-                assert row.values[Quantity("weight underflow", "zero")].x == own["weight_half_zero"]
-    first = found.layers("activation gradient")
-    assert first is not None
-    assert first[1] == Quantity("activation gradient", "mean square")
-    assert first[0].at is not None
-    assert first[0].at.x == 0
-    assert points(found, "loss") == list(zip(raw["run"]["step"], raw["run"]["loss"], strict=True))
-    assert points(found, "gradient norm") == list(zip(raw["run"]["step"], raw["run"]["gradient_norm"], strict=True))
-    assert found.not_understood == ()
-
-
-def test_the_head_of_the_probe_names_parameters_and_the_first_nonfinite_tensor() -> None:
-    document = json.loads(PROBE_STEPS)
-    first = {"step": 2, "pass": "backward", "tensor": "gradient of the output", "name": "1", "type": "ReLU"}
-    document["first_nonfinite"] = first | {"value": "nan", "after": "gradient of the output of 2"}
-    document["run"]["loss"][-1] = None
-    head = read_measurements(json.dumps(document)).probe
-    assert (head["frozen"], head["zero_initialized"], head["no_gradient"]) == ("0.weight", "2.weight", "")
-    assert (head["first_nonfinite.step"], head["first_nonfinite.name"]) == (2, "1")
-    assert (head["optimizer"], head["lr"]) == ("SGD", 0.5)
-    assert "first_nonfinite.name" not in read_measurements(PROBE_STEPS).probe
-    (event,) = read_measurements(json.dumps(document)).events
-    assert (event.kind, event.name) == ("nan", "loss")
-    assert event.at is not None
-    assert event.at.x == 3
-
-
-@pytest.mark.parametrize("times", [None, 3, [], [3], [{"step": "x"}], [{"layers": 1}], {"step": 0}])
-def test_strange_times_of_the_probe_leave_its_layers(times: object) -> None:
-    document = json.loads(PROBE_STEPS) | {"times": times, "run": times}
-    found = read_measurements(json.dumps(document))
-    (layers,) = found.per_layer
-    assert layers.at is None
-    assert len(layers.rows) == 5
 
 
 @pytest.mark.parametrize(
@@ -236,56 +154,6 @@ def test_tensorboard_exports_are_series_of_unknown_quantity() -> None:
         assert [(p.at, p.value.x) for p in series.points] == [(5, 2.3), (6, 2.2)]
 
 
-def test_the_first_nan_of_each_quantity_is_an_event_with_its_time() -> None:
-    found = read_measurements("step 10 loss 2.3\nstep 20 loss nan\nstep 30 loss nan")
-    (event,) = found.events
-    assert (event.kind, event.line, event.name) == ("nan", 2, "loss")
-    assert event.at is not None
-    assert event.at.x == 20
-    series = found.of("loss")
-    assert series is not None
-    assert series.first_nonfinite is not None
-    assert series.first_nonfinite.at == 20
-
-
-def test_skipped_steps_and_loss_scales_are_events() -> None:
-    found = read_measurements(
-        "OVERFLOW! Rank 0 Skipping step. Attempted loss scale: 65536, reducing to 32768\n"
-        "Gradient overflow.  Skipping step, loss scaler 0 reducing loss scale to 16384.0\n"
-        "gradient overflow detected, ignoring gradient, setting loss scale to: 8192.0"
-    )
-    assert kinds(found) == ["overflow"] * 3
-    assert [event.value.x for event in found.events if event.value] == [32768, 16384, 8192]
-
-
-def test_anomaly_mode_names_the_function_and_the_line_of_code() -> None:
-    found = read_measurements(
-        "Warning: Error detected in LogBackward0. Traceback of forward call that caused the error:\n"
-        '  File "train.py", line 31, in <module>\n    loss = -(y * torch.log(p)).sum()\n'
-        "Traceback (most recent call last):\n"
-        '  File "train.py", line 33, in <module>\n    loss.backward()\n'
-        "RuntimeError: Function 'LogBackward0' returned nan values in its 0th output."
-    )
-    assert kinds(found) == ["anomaly", "anomaly"]
-    assert {event.name for event in found.events} == {"LogBackward0"}
-    assert found.not_understood_count == 0
-
-
-def test_warnings_and_assertions_are_events() -> None:
-    found = read_measurements(
-        "RuntimeWarning: overflow encountered in exp\nAssertionError: loss is nan\nUserWarning: something else"
-    )
-    assert [(e.kind, e.name) for e in found.events] == [
-        ("warning", "overflow in exp"),
-        ("assertion", "AssertionError"),
-        ("warning", "UserWarning"),
-    ]
-
-
-def test_nan_that_is_denied_is_no_event() -> None:
-    assert kinds(read_measurements("float32 has no NaN. number of nan iterations:   0")) == []
-
-
 def test_depths_that_are_compared_are_facts() -> None:
     found = read_measurements("train acc: depth 2 = 80 %, depth 7 = 50 %")
     assert [(f.depth, f.value.x, f.quantity.kind, f.quantity.split) for f in found.facts] == [
@@ -369,3 +237,46 @@ def test_heads_that_count_are_layers() -> None:
 def test_max_and_min_of_one_line_are_both_kept() -> None:
     row = read_measurements("Gradients:\nconv1 max 0.0003 min -0.0002").per_layer[0].rows[0]
     assert {q.statistic for q in row.values} == {"max", "min"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "split", "expected"),
+    [
+        ("step 5 loss 3.0 total_norm 0.2\nstep 9 loss 2.9 total_norm 0.3", "gradient norm", "", [(5, 0.2), (9, 0.3)]),
+        ("loss fell 0.9 -> 0.4, then suddenly 0.8 and stays 0.8", "loss", "", [(0, 0.9), (1, 0.4), (2, 0.8), (3, 0.8)]),
+        ("loss 7.1 at step 10, 6.2 at 300, 6.1 at 900", "loss", "", [(10, 7.1), (300, 6.2), (900, 6.1)]),
+        ("step 0 loss 7.1, step 20 6.2, step 40 6.1", "loss", "", [(0, 7.1), (20, 6.2), (40, 6.1)]),
+        ("epoch 1 train 3.1 val 3.0\nepoch 2 train 2.8 val 3.2", "loss", "val", [(1, 3.0), (2, 3.2)]),
+        ("epoch,train,val\n1,0.55,0.5\n2,0.65,0.6", "accuracy", "train", [(1, 0.55), (2, 0.65)]),
+        ("epoch 1 zero activations 10%\nepoch 2 zero activations 90%", "zero", "", [(1, 0.1), (2, 0.9)]),
+        ("[ep 2 | 10it] L=0.50 gn=3.0\n[ep 3 | 10it] L=0.25 gn=2.0", "loss", "", [(2, 0.5), (3, 0.25)]),
+        ("ep  tr_loss  va_loss\n0   2.5   2.4\n1   2.25  2.3", "loss", "val", [(0, 2.4), (1, 2.3)]),
+        (
+            "epoch=1, train: {loss: 0.5, acc: 3%}, valid: {loss: 0.6}\nepoch=2, train: {loss: 0.4}, valid: {loss: 0.7}",
+            "loss",
+            "val",
+            [(1, 0.6), (2, 0.7)],
+        ),
+        ("upd 1 xent 9.5\nupd 50 xent 7.5", "loss", "", [(1, 9.5), (50, 7.5)]),
+    ],
+)
+def test_courses_are_read_as_they_are_told(
+    text: str, kind: str, split: str, expected: list[tuple[float, float]]
+) -> None:
+    assert points(read_measurements(text), kind, split) == expected
+
+
+def test_depths_before_their_numbers_are_theirs() -> None:
+    found = read_measurements("test accuracy: 3 layers 91%, 9 layers 72%, 27 layers 10%")
+    assert [(f.depth, f.value.x) for f in found.facts] == [(3, 0.91), (9, 0.72), (27, 0.1)]
+
+
+def test_what_a_clip_leaves_is_no_limit() -> None:
+    found = read_measurements(
+        "step 1, grad norm before clip 0.25, after clip 0.25\nclip_coef=1.0 total_norm=0.5 (max_norm=5)"
+    )
+    assert found.training.clip is not None
+    assert found.training.clip.x == 5
+    limit = found.of("clip")
+    assert limit is not None
+    assert [p.value.x for p in limit.points] == [5]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_measurements_formats import BY_EPOCH, BY_STEP, LAYERS, WITHIN
 
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.measurements.reader import MOST_CHARACTERS, MOST_LISTED, read_measurements
@@ -11,6 +12,9 @@ from kaiming_mcp.measurements.trend import trend
 
 DATA = Path(__file__).parent.parent / "data"
 EXAMPLES = (DATA / "measurements_examples.txt").read_text(encoding="utf-8").split("\n%%%\n")
+EXAMPLES += [form([(10, 2.3), (20, 2.2)]) for form in (*BY_STEP.values(), *BY_EPOCH.values())]
+EXAMPLES += [form([("fc1.weight", 1e-7), ("fc2.weight", 0.1)]) for form in LAYERS.values()]
+EXAMPLES += [form.format(e=1, i=10, x=2.3) for form in WITHIN.values()]
 PROBE = (DATA / "measurements_probe.json").read_text(encoding="utf-8")
 PIECES = [
     "\n",
@@ -32,6 +36,14 @@ PIECES = [
     "'",
     '"',
     ":",
+    "#1 ",
+    "(ReLU)",
+    "/",
+    "12/64",
+    "1e308/1e-300",
+    "0.000e+00",
+    "Name: x, dtype: float64",
+    "log10",
 ]
 
 
@@ -73,8 +85,12 @@ def test_a_text_that_is_too_long_is_refused_with_an_example() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["[", "{\n", "[\n", "1", "1,", "|", "'", "a.b.", "{'a': [\n", "x=1;", "tensor([[1,\n", "nan ", "(", "layer 1 "],
-)
+    [
+        "[", "{\n", "[\n", "1", "1,", "|", "'", "a.b.", "{'a': [\n", "x=1;", "tensor([[1,\n", "nan ", "(", "layer 1 ",
+        "0 1\n1 2\n", "1 (ReLU): mean=0.1 std=0.2\n", "ReLU(", "Epoch [1][5/9] loss 2 (3)\n", "loss_a 1 loss_b 2\n",
+        "a/b/", ".grad", "fc1 1\nName: g, dtype: float64\n", "grad_norm_", "1/2 ",
+    ],
+)  # fmt: skip
 def test_time_is_linear_in_the_length(piece: str) -> None:
     def cost(n: int) -> float:
         begin = time.process_time()

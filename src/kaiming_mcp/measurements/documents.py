@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from kaiming_mcp.measurements import histogram, layers
-from kaiming_mcp.measurements.probe import head, is_probe, probe_readings
+from kaiming_mcp.measurements import histogram, layers, repeated, rows
+from kaiming_mcp.measurements.probe import head, is_probe, is_row, probe_readings, row_readings
 from kaiming_mcp.measurements.quantity import (
     GRADIENTS,
     PER_LAYER,
@@ -15,6 +15,7 @@ from kaiming_mcp.measurements.quantity import (
     Quantity,
     filled,
     quantity_of,
+    quantity_of_layer,
 )
 from kaiming_mcp.measurements.record import At, Reading
 from kaiming_mcp.measurements.value import Value
@@ -37,7 +38,11 @@ _NAMES = (
     "block",
     "tag",
     "metric",
+    "key",
+    "scalar",
 )
+_OF_LAYERS = ("layer", "layer_name", "module", "param", "parameter", "param_name", "block")
+"""Keys of names that name nothing else."""
 _KINDS = ("type", "class", "kind", "module_type", "layer_type")
 _STEPS = (
     "global_step",
@@ -52,7 +57,7 @@ _STEPS = (
     "steps",
     "global_steps",
 )
-_EPOCHS = ("epoch", "epochs")
+_EPOCHS = ("epoch", "epochs", "ep")
 _TIMES = (
     "time",
     "wall",
@@ -112,6 +117,9 @@ def _reading(value: Value, place: _Place) -> Reading:
 
 
 def _object(row: dict[str, Any], place: _Place, depth: int) -> Iterator[Reading]:
+    if is_row(row):
+        yield from row_readings(row, place.line, place.at)
+        return
     if sizes := _histogram(row):
         for statistic, value in sizes:
             yield _reading(value, replace(place, quantity=Quantity(_kind(place.quantity), statistic)))
@@ -130,12 +138,14 @@ def _object(row: dict[str, Any], place: _Place, depth: int) -> Iterator[Reading]
     for key in _NAMES:
         item = row.get(lower.get(key, ""))
         if key in lower and isinstance(item, str) and (not isinstance(item, Digits) or key in ("layer", "block")):
-            name = layers.tidy(item)
+            bare, kind = rows.split_kind(item)
+            name = layers.tidy(bare)
             name = f"{key} {name}" if name.isdigit() else name
-            if not (quantity := quantity_of(item)).known or layers.is_layer(name):
+            inner = replace(inner, kind=kind or inner.kind)
+            if key in _OF_LAYERS or not (quantity := quantity_of(item)).known or layers.is_layer(name):
                 told = Quantity("gradient") if ".grad" in item and not inner.quantity.known else inner.quantity
                 inner = replace(inner, layer=name, quantity=told)
-            elif "value" in lower:
+            elif lower.keys() & set(_VALUES):
                 inner = replace(inner, quantity=quantity, label=item)
             own.add(lower[key])
             break
@@ -147,13 +157,23 @@ def _object(row: dict[str, Any], place: _Place, depth: int) -> Iterator[Reading]
         if key in lower and isinstance(row[lower[key]], str):
             inner = replace(inner, kind=str(row[lower[key]]))
             own.add(lower[key])
-    for key, item in row.items():
-        if key not in own and key.lower() not in _TIMES:
-            yield from _walk(item, _under(key, inner), depth + 1)
+    if "train_runtime" in lower:
+        # The Trainer closes with the mean loss of the whole run.
+        own |= {key for key in row if key.lower() == "train_loss"}
+    # Beside `train`, `val` is no short form of `value`.
+    split = {"val": "valid"} if "train" in lower else {}
+    left = {
+        split.get(key.lower(), key): item for key, item in row.items() if key not in own and key.lower() not in _TIMES
+    }
+    column = not inner.layer and repeated.is_column([key for key, item in left.items() if value_of(item)])
+    for key, item in left.items():
+        under = replace(inner, layer=layers.tidy(key)) if column and value_of(item) else _under(key, inner)
+        yield from _walk(item, under, depth + 1)
 
 
 def _under(key: str, place: _Place) -> _Place:
     """What a key adds: a layer, a quantity, or both (`gradients/layer1.weight`, `grad_2.0_norm/fc1.weight`)."""
+    key = layers.unglued(key)
     pieces = [piece for piece in key.split("/") if piece]
     names = [piece for piece in pieces if layers.is_layer(piece)]
     layer = place.layer
@@ -181,7 +201,7 @@ def _under(key: str, place: _Place) -> _Place:
     ):
         statistic = quantity_of(key).statistic
         layer = key if statistic == "unknown" and key.lower() not in _VALUES else layer
-    quantity = quantity_of(words) if words.strip() else UNKNOWN
+    quantity = (quantity_of_layer if layer else quantity_of)(words) if words.strip() else UNKNOWN
     if key.lower() in _VALUES and not quantity.known:
         return place
     return replace(

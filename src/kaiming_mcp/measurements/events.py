@@ -5,17 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from kaiming_mcp.measurements import layers
+from kaiming_mcp.measurements.clocks import powers
 from kaiming_mcp.measurements.record import Event
-from kaiming_mcp.measurements.value import Value, numbers
+from kaiming_mcp.measurements.value import Value, number, numbers
 
 LONGEST = 1_000
 _LIKELY = re.compile(
-    r"overflow|skip|loss.?scal|anomal|backward|traceback|error|warning|assert|nan\b|\binf\b|non-?finite|clipp|underflow|diverg",
+    r"overflow|skip|loss.?scal|anomal|backward|traceback|error|warning|assert|nan\b|\binf\b|non-?finite|clipp"
+    r"|underflow|diverg|found_inf",
     re.I,
 )
 _OVERFLOW = re.compile(
-    r"overflow(?! encountered)|skipp(?:ing|ed) (?:the )?(?:optimizer )?step|skipping iteration|ignoring gradient", re.I
+    r"overflow(?! encountered)|skipp(?:ing|ed) (?:the )?(?:optimizer )?step|skipping iteration|ignoring gradient"
+    r"|\bstep (?:was |is )?skipped|[(\[]skipped[)\]]|(?:<-+|#|,|\s)\s?skip(?:ped|ping)?\s{0,9}$",
+    re.I,
 )
+_LOGGED = re.compile(
+    r"(?:\W{0,9}(?:global[ _])?(?:step|it|iter\w{0,6}|update|batch|epoch)\b|\W{0,3}\d{1,7}\]?\s).{0,300}?"
+    r"\b(?:loss|grad\w{0,12}|norm|scale)[ =:]{1,9}(?:[-\d.]|nan|inf)",
+    re.I,
+)
+_SKIPPED = re.compile(r"\bskipped (?:iterations|steps|updates)\W{1,9}(\d{1,9})\b|\bfound_inf\W{1,4}(1|True)\b", re.I)
+_NAN_COUNT = re.compile(r"\bnan (?:iterations|steps|updates)\W{1,9}(\d{1,9})\b", re.I)
+_NEW_SCALE = re.compile(
+    r"(?:reduc|sett|increas|chang|updated|halv|doubl|grow)\w{1,4}\W{1,3}(?:the )?"
+    r"(?:(?:dynamic )?(?:loss|grad)[ _]scale\w{0,3}\W{1,3})?(?:from\W{1,3}[\d.e+]{1,20} )?"
+    r"to\W{1,3}([\d.]{1,20}(?:e[+-]?\d{1,3})?)",
+    re.I,
+)
+_OLD_SCALE = re.compile(r"(?<![a-z])(?:(?:loss|grad)[ _])?scale\W{1,3}([\d.]{1,20}(?:e[+-]?\d{1,3})?)", re.I)
+_BEST = re.compile(r"improved? from (?:-?inf|nan)", re.I)
+_LOSS = re.compile(r"Loss|CrossEntropy")
+_PASSES_ON = re.compile(
+    r"(?:Mean|Sum|Add|Sub|Mul|Div|Neg|Mm|Addmm|Bmm|View|Reshape|Select|Slice|Squeeze|Stack|Cat|To|Clone)\w{0,9}Backward"
+)
+_LEVEL = r"^\W{0,3}(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|CRITICAL)\W{1,3}(?:[\w.]{1,60}:)?"
 _SCALE = re.compile(r"(?:loss|grad)[ _]?scal(?:e|er|ing)\b", re.I)
 _ANOMALY = re.compile(
     r"Function '(\w+)' returned nan values|Error detected in (\w+)|\b(\w+Backward\d?)\b returned (?:nan|an? nan)", re.I
@@ -37,6 +62,11 @@ _FILE = re.compile(r'\s*File "[^"\n]{1,300}", line \d+')
 
 NOT_MEASURED = ("anomaly", "warning", "error", "assertion", "overflow", "loss scale")
 """Kinds of event whose lines hold no measurement beside the event itself."""
+
+
+def is_message(event: Event, line: str) -> bool:
+    """Whether the line of an event holds nothing beside it; a row of a log that ends in `step skipped` does."""
+    return event.kind in NOT_MEASURED and not (event.kind == "overflow" and _LOGGED.match(line[:LONGEST]))
 
 
 def is_frame(line: str) -> bool:
@@ -75,23 +105,40 @@ def _one(line: str, at_line: int, source: str) -> Iterator[Event]:
     elif match := _ERROR.search(line):
         kind = "assertion" if "Assert" in match[1] else "error"
         yield Event(kind, at_line, text, name=match[1], source=source)
-    elif _OVERFLOW.search(line) and not re.search(r"skipped iterations:\s+0\b", line):
-        yield Event("overflow", at_line, text, value=_last(line))
-    elif _SCALE.search(line) and re.search(r"reduc|increas|setting|minimum|chang|halv|doubl|->|→|grow", line, re.I):
-        yield Event("loss scale", at_line, text, value=_last(line))
+    elif _OVERFLOW.search(line):
+        yield Event("overflow", at_line, text, value=_scale(line) if "scal" in line.lower() else None)
+    elif (match := _SKIPPED.search(line)) and (match[2] or int(match[1])):
+        yield Event("skipped", at_line, text)
+    elif _SCALE.search(line) and re.search(
+        r"reduc|increas|setting|minimum|chang|updated|halv|doubl|->|→|grow", line, re.I
+    ):
+        yield Event("loss scale", at_line, text, value=_scale(line))
     elif match := _WARNING.search(line):
         yield Event("warning", at_line, text, name=match[1], source=source)
     elif match := _GRAD_FN.search(line):
-        yield Event("nan", at_line, text, name=match[1])
+        # A loss or a sum that is nan shows what was computed last, not what made the nan.
+        name = "loss" if _LOSS.search(match[1]) else "" if _PASSES_ON.match(match[1]) else match[1]
+        yield Event("nan", at_line, text, name=name)
     elif _CLIP.search(line) and re.search(r"clipped|clipping (?:grad|at|from|to)", line, re.I):
         yield Event("clip", at_line, text, value=_last(line))
-    elif (match := _NAN.search(line)) and not _NO_NAN.search(line):
-        yield Event(match[1].lower(), at_line, text, name=_what(line[: match.start()]))
+    elif (match := _NAN_COUNT.search(line)) and int(match[1]):
+        yield Event("nan", at_line, text)
+    elif (match := _NAN.search(line)) and not _NO_NAN.search(line) and not _BEST.search(line):
+        yield Event(match[1].lower(), at_line, text, name=_what(line, match.start()))
 
 
-def _what(before: str) -> str:
-    words = re.findall(r"[A-Za-z_][\w.]*", before[-60:])
-    return words[-1] if words else ""
+def _what(line: str, at: int) -> str:
+    """The layer that the line names, else the word before the nan."""
+    layer = next((names[0] for _, _, names in layers.found(line)), "")
+    words = re.findall(r"[A-Za-z_][\w.]*", re.sub(_LEVEL, "", line[:at])[-60:])
+    return layer or (words[-1] if words else "")
+
+
+def _scale(line: str) -> Value | None:
+    """The loss scale that a line about it ends with."""
+    line = powers(line)
+    match = None if "->" in line or "→" in line else _NEW_SCALE.search(line) or _OLD_SCALE.search(line)
+    return number(match[1].rstrip(".")) if match else _last(line)
 
 
 def _last(line: str) -> Value | None:

@@ -16,7 +16,12 @@ _STEM = (
     r"|attention|self_attn|mlp|ffn|norm|bn|ln|layer_?norm|batch_?norm\w{0,10}|embed\w{0,10}|head|res|resblock|down|up"
     r"|features|classifier|module|transformer|conv1d|conv2d|conv3d|activation|relu|tanh|sigmoid|gelu|dropout|max_pool\w{0,4}|unit|cell"
 )
-_SPACED = r"(?:\w{3,12} )?(?:layer|block|stage|level)|hidden|module|cell|unit"
+_OF_KIND = (
+    r"hidden|conv(?:olution(?:al)?)?|dense|linear|fc|connected|encoder|decoder|transformer|residual|attention|recurrent"
+    r"|lstm|gru|rnn|mlp|gcn|gat|graph|resnet|down|up|inner|middle|pooling|norm"
+)
+_SPACED = rf"(?:(?:{_OF_KIND}) )?(?:layer|block|stage|level)|hidden|module|cell|unit|position|time ?step|token"
+_JOINT = r"(?:,\s{0,3}(?:\.\.\.?|…)\s?,?|\.\.\.?|…|,|&|and|to|through|[-–])"
 _BARE = (
     r"fc|conv|lstm|gru|rnn|embedding|embed|head|classifier|encoder|decoder|stem|lm_head|wte|wpe|ffn|out_proj|dense"
     r"|linear|backbone"
@@ -24,15 +29,18 @@ _BARE = (
 _SEGMENT = r"[A-Za-z_]\w{0,60}|\d{1,4}"
 _PATH = rf"(?:{_SEGMENT})(?:\.(?:{_SEGMENT})){{1,12}}"
 _FOUND = re.compile(
-    r"(?:(?<![\w./])|(?<=L/d)|(?<=L/∂))(?:"
+    r"(?:(?<![\w./])|(?<=L/d)|(?<=L/∂)|(?<=params/)|(?<=grads/)|(?<=gradients/)|(?<=grad/)|(?<=grad_norm/))(?:"
     rf"(?P<path>{_PATH})(?!\.?\w|\()"
-    r"|(?P<many>(?:layer|block)s?\s"
-    r"(?P<list>\d{1,3}(?:\s?(?:,|&|and|to|through|[-–])\s?(?:(?:layer|block)\s)?\d{1,3}){1,30}))(?![.\w])"
+    r"|(?P<many>(?P<of>layer|block|position|time ?step|token)s?\s"
+    rf"(?P<list>\d{{1,3}}(?:\s{{0,2}}{_JOINT}\s{{0,2}}(?:(?:layer|block)\s)?\d{{1,3}}){{1,30}}))(?![.\w])"
+    r"|(?P<deep>(?!(?:params|grads?|gradients|grad_norms?|weights|updates)/)[A-Za-z_]\w{0,60}(?:/\w{1,60}){0,8}"
+    r"/(?:weight|bias|kernel|gamma|beta|embedding|recurrent_kernel)(?::0)?)(?!\w)"
     rf"|(?P<slash>(?:{_STEM})_?\d{{0,4}}(?:/(?:{_PARAMETER}|{_STEM})_?\d{{0,4}}){{1,4}}(?::0)?)(?!\w)"
     rf"|(?P<stem>(?:{_STEM})(?:_\d{{1,4}}|\[\d{{1,4}}\]|-\d{{1,4}}|\d{{1,4}}(?:_\d{{1,3}})?)"
-    rf"|(?:{_SPACED})[ #]{{1,2}}\d{{1,3}}|(?:conv|fc|linear|dense) \d{{1,2}})"
+    rf"|(?:{_SPACED})[ #]{{1,6}}\d{{1,3}}|(?:conv|fc|linear|dense) \d{{1,2}})"
     r"(?![\w%]|\.\w|-\d|\s?/\s?(?:\d|[A-Za-z]+\d))"
-    r"|(?P<symbol>(?-i:[gGWwhz])\[?_?\{?\d{1,2}\}?\]?)(?![\w%/]|\.\w|\s?/)"
+    r"|(?P<symbol>(?-i:[gGWwhz])\[?_?\{?\d{1,2}\}?\]?|x\d{1,2}(?=\s(?:std|mean|norm|rms|var|max|abs)\b))"
+    r"(?![\w%/]|\.\w|\s?/)"
     r"|(?P<ordinal>(?:first|second|third|last|final|input|output|bottom|top)(?: \w{3,12})?"
     r" (?:layer|conv|fc|linear|dense|block))(?!\w)"
     rf"|(?P<bare>(?<![^\s])(?:{_BARE}))(?=\s*[:=|]|\s+(?:[-+]?\d|max|min|mean|std|grad|norm|abs|weight|bias|dead|act))"
@@ -40,12 +48,27 @@ _FOUND = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"\b(?:name|layer|module|param|parameter|tensor)\s?[:=]\s?[\"']?([A-Za-z][\w./\[\]:-]{0,100})[\"',]?", re.I
+    r"\b(?:name|layer|module|param|parameter|tensor)\s?[:=]\s?[\"']?(?!value\b|name\b|grad\w*\b|norm\b|mean\b|std\b)([A-Za-z][\w./\[\]:-]{0,100})[\"',]?",
+    re.I,
 )
+_ORDINAL = re.compile(r"\b(?:first|last|final|input|output) layer\b", re.I)
+_ELLIPSIS = re.compile(
+    r"\bthe (first|last|final)\b(?!\s\w*(?:layer|block|step|epoch|iter|batch|value|one|few|time|\d))", re.I
+)
+_GLUED = (
+    r"(?:grad(?:ient)?s?|norms?|weights?|act(?:ivation)?s?|mean|std|var|rms|max|min|abs|dead|zero|sat(?:urat\w{2,3})?|cos(?:ine)?"
+    r"|updates?|ratio|l2|frac(?:tion)?)"
+)
+_AFTER_WORDS = re.compile(
+    rf"(?<![A-Za-z0-9])({_GLUED}(?:_{_GLUED}){{0,4}})_(?=(?:{_STEM})_?\d{{1,4}}(?![A-Za-z0-9]))", re.I
+)
+_BEFORE_WORDS = re.compile(rf"(?<![A-Za-z0-9])((?:{_STEM})_?\d{{1,4}})_(?={_GLUED}(?![A-Za-z0-9]))", re.I)
 _KNOWN_PARAMETER = re.compile(rf"(?:{_PARAMETER})$", re.IGNORECASE)
 _KNOWN_STEM = re.compile(rf"(?:{_STEM})_?\d{{0,4}}$", re.IGNORECASE)
 _FILE = re.compile(r"\.(?:py|json|txt|pt|pth|ckpt|csv|yaml|yml|log|ipynb|com|org|io)$", re.IGNORECASE)
 _SUFFIX = re.compile(r"[./](?:grad|data|_?grad_fn)?(?:[./](?:norm|mean|std|abs|max|min|item))*(?:\(\d?\))?$")
+MOST_LISTED = 1_000
+"""Layers that a list such as `0, 1, ... 63` may leave out."""
 _DIGITS = re.compile(r"(\d+)")
 
 _FIRST = "embed embedding embeddings wte wpe stem input patch word token position pos inp first root embedder".split()
@@ -70,6 +93,10 @@ def found(line: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Each place of a line that names layers: begin, end, the names."""
     for match in _NAMED.finditer(line):
         yield match.start(), match.end(1) - _grad(match[1]), (tidy(match[1]),)
+    if " layer" in line and _ORDINAL.search(line):
+        # `1e-10 in the first layer and 0.1 in the last`
+        for match in _ELLIPSIS.finditer(line):
+            yield match.start(1), match.end(1), (f"{match[1].lower()} layer",)
     several = False
     for match in _FOUND.finditer(line):
         names = _names(match)
@@ -77,6 +104,11 @@ def found(line: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         if names and (not match["bare"] or several or not line[: match.start()].strip()):
             several = True
             yield match.start(), match.end() - _grad(match[0]), names
+
+
+def unglued(text: str) -> str:
+    """`grad_norm_fc1` and `layer_0_grad_norm` with a blank between the layer and the words."""
+    return _BEFORE_WORDS.sub(r"\1 ", _AFTER_WORDS.sub(r"\1 ", text)) if "_" in text else text
 
 
 def _grad(name: str) -> int:
@@ -88,17 +120,22 @@ def _grad(name: str) -> int:
 def _names(match: re.Match[str]) -> tuple[str, ...]:
     tail = f".{match['lora']}" if match["lora"] and "/" not in match["lora"] else ""
     if many := match["list"]:
-        kind = "block" if match["many"][0] in "bB" else "layer"
-        return tuple(f"{kind} {n}" for n in _listed(many))
+        return tuple(f"{match['of'].lower()} {n}" for n in _listed(many))
     if path := match["path"]:
         return (tidy(path) + tail,) if is_path(path) else ()
-    return (tidy(match["slash"] or match["stem"] or match["symbol"] or match["ordinal"] or match["bare"]) + tail,)
+    return (
+        tidy(match["deep"] or match["slash"] or match["stem"] or match["symbol"] or match["ordinal"] or match["bare"])
+        + tail,
+    )
 
 
 def _listed(text: str) -> list[int]:
     numbers = [int(n) for n in re.findall(r"\d+", text)]
-    if len(numbers) == 2 and re.search(r"[-–]|to|through", text) and 0 < numbers[1] - numbers[0] < 200:
-        return list(range(numbers[0], numbers[1] + 1))
+    to = len(numbers) == 2 and re.search(r"[-–]|to|through|\.\.|…", text)
+    if (to or re.search(r"(?:\.\.|…)\D*\d+$", text)) and 0 < numbers[-1] - numbers[-2] < MOST_LISTED:
+        # `0, 1, ... 63` and `0, 2, .. 10` go on as they begin.
+        step = numbers[1] - numbers[0] if len(numbers) > 2 else 1
+        return [*numbers[:-2], *range(numbers[-2], numbers[-1] + 1, max(1, step))]
     return numbers
 
 
@@ -129,7 +166,7 @@ def is_layer(text: str) -> bool:
 
 def tidy(name: str) -> str:
     """A name without what the code around it added: quotes, `.grad`, `.norm()`, the `module.` of a wrapper."""
-    name = name.strip().strip("\"'`*()[]:,= \t")
+    name = " ".join(name.split()).strip("\"'`*()[]:,= \t")
     name = _SUFFIX.sub("", name)
     name = re.sub(r"^(?:module|_orig_mod)\.(?=[A-Za-z])", "", name)
     return re.sub(r"\[(\d+)\]?", r".\1", name).removesuffix(":0")
@@ -166,7 +203,9 @@ _Key = tuple[tuple[int, int, int, str], ...]
 
 
 def _key(name: str) -> _Key:
-    return tuple(_segment(part) for part in re.split(r"[./ ]", name.lower()) if part)
+    # `layer 10` and `layer1` stand in one list.
+    joined = re.sub(r"(?<=[a-z]) (?=\d{1,4}(?:$|[./ ]))", "", name.lower())
+    return tuple(_segment(part) for part in re.split(r"[./ ]", joined) if part)
 
 
 @lru_cache(maxsize=4096)

@@ -7,48 +7,40 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kaiming_mcp.measurements import layers
-from kaiming_mcp.measurements.arrays import sizes
-from kaiming_mcp.measurements.context import Context, Line, remember
-from kaiming_mcp.measurements.documents import listed
+from kaiming_mcp.measurements import layers, rows
+from kaiming_mcp.measurements.arrays import dump, listing
+from kaiming_mcp.measurements.clocks import pairs, spelled
+from kaiming_mcp.measurements.context import Context, Line, hear, remember
+from kaiming_mcp.measurements.meaning import meant
 from kaiming_mcp.measurements.noise import is_code, without_noise
-from kaiming_mcp.measurements.phrases import (
-    AFTER,
-    CLAUSE,
-    COUNT_OF,
-    COUNTED,
-    DEPTH,
-    EPOCH,
-    GLUE,
-    JOINS,
-    MANY,
-    MOMENT,
-    RATIO,
-    STEP,
-    TRAILING,
-    TRAILS,
-    fraction,
-    is_aside,
-    is_ratio,
-    percent,
-)
-from kaiming_mcp.measurements.quantity import PER_LAYER, UNKNOWN, Quantity, filled, quantity_of
-from kaiming_mcp.measurements.record import Reading
+from kaiming_mcp.measurements.phrases import CLAUSE, GLUE, JOINS, MANY, TRAILING, TRAILS, is_aside, share
+from kaiming_mcp.measurements.places import is_place
+from kaiming_mcp.measurements.quantity import GRADIENTS, PER_LAYER, UNKNOWN, Quantity, filled
+from kaiming_mcp.measurements.record import At, Reading
 from kaiming_mcp.measurements.value import Value, numbers
 
+_UNIT = re.compile(r"^\s?(?:steps|epochs|iterations|iters|updates)\b", re.I)
+_LATER = re.compile(r"\W{0,3}(?:and )?(?:then|afterwards|after that|thereafter)\b", re.I)
+_LOG = re.compile(r"\blog_?10\b", re.I)
 LONGEST = 20_000
 """Characters of a line that are looked at."""
 _RUN = re.compile(r"[\[\]\d.,eE+\-−\snaif]{3,}+")
 _ARRAY = re.compile(r"(?:tensor|array|Array|Tensor|Parameter containing:)\s?\(?\s*$")
+AHEAD = 80
+"""Characters behind a number that may say what it is."""
 LONGEST_KEY = 300
 """Characters before a number that may name it."""
 
 
 def read_line(text: str, number_of_line: int, context: Context) -> tuple[list[Reading], bool]:
     """The readings of one line, and whether it holds numbers none of which were understood."""
-    text = without_noise(text[:LONGEST])
-    line = Line(number_of_line, context)
-    seen, end = 0, 0
+    line, none = Line(number_of_line, context), "None" in text
+    text = spelled(text[:LONGEST])
+    text = without_noise(pairs(text[rows.headed(text, line) :], context.quantity, bool(line.layers)), context.title)
+    if listing(text, line):
+        remember(text, line)
+        return line.result, False
+    unread, end = 0, 0
     for begin, stop, item in _items(text):
         if begin < end:
             continue
@@ -59,20 +51,25 @@ def read_line(text: str, number_of_line: int, context: Context) -> tuple[list[Re
                 line.result[line.newest :] = [replace(r, layer=item[0]) for r in line.result[line.newest :]]
                 line.layers = ()
             else:
-                _hear(key, line)
+                hear(key, line)
                 line.layers, line.last = item, "layer"
+                line.kind, end = rows.kind_after(text, stop)
+                continue
         elif isinstance(item, list):
-            seen += 1
-            _dump(item, text[begin:stop], key, line)
+            dump(item, text[begin:stop], key, line)
         else:
-            seen += 1
-            _number(item, key, text[stop : stop + 40], line)
+            unread += not _number(item, key, text[stop : stop + AHEAD], line)
         end = stop
-    tail = _hear(text[end:], line)
+    tail = hear(text[end:], line)
     _late(line, tail)
     _deal(line)
+    _spread(text, line)
+    unread += _unnamed(line)
+    _parts(line)
+    if _LOG.search(text) or (line.result and _LOG.search(context.title)):
+        line.result = [_power(r) for r in line.result]
     remember(text, line)
-    return line.result, bool(seen and not line.result and not line.timed and not line.depths and not is_code(text))
+    return line.result, bool(unread and not line.result and not none and not is_code(text))
 
 
 def _items(text: str) -> Iterator[tuple[int, int, Value | tuple[str, ...] | list[Value]]]:
@@ -90,47 +87,49 @@ def _items(text: str) -> Iterator[tuple[int, int, Value | tuple[str, ...] | list
         yield begin, stop, item
 
 
-def _hear(words: str, line: Line) -> Quantity:
-    """Take a quantity that words name as the subject of the line."""
-    words = words.strip()[-100:]
-    quantity = quantity_of(words) if words else UNKNOWN
-    if quantity.known:
-        line.subject = filled(quantity, line.subject)
-    elif quantity.statistic != "unknown" or quantity.split:
-        line.subject = replace(
-            line.subject,
-            statistic=quantity.statistic if quantity.statistic != "unknown" else line.subject.statistic,
-            split=quantity.split or line.subject.split,
-        )
-    return quantity
-
-
-def _number(value: Value, key: str, after: str, line: Line) -> None:
+def _number(value: Value, key: str, after: str, line: Line) -> bool:
+    """Whether it is known what the number is: a time, a depth, an aside, or a measurement, which is kept."""
     previous, line.last = line.last, "other"
+    if previous in ("epoch", "step"):
+        # `after 100 steps 1.1`: the unit of the number before.
+        key = _UNIT.sub(" ", key)
     bare = TRAILING.sub("", key)
     label = CLAUSE.split(bare)[-1].strip() if bare else ""
     rest = bare[: len(bare) - len(label)] if label else bare
-    if _is_place(value, key, label, rest, after, previous, line):
-        return
+    if is_place(value, key, label, rest, after, previous, line):
+        return True
     if is_aside(value, key, label, after, previous):
+        if not line.result:
+            # `cosine of hidden states (over 512 pairs)`: a headline that counts.
+            hear(key, line)
         line.last = previous if key.strip() == "/" else "other"
-        return
-    if previous == "value" and line.quantity.kind == "accuracy" and value.unit == "%" and key.strip() == "(":
+        return True
+    if previous == "value" and key.strip() == "(" and _repeats(value, after, line):
         line.last = previous
-        return
-    quantity = _quantity(value, key, label, rest, after, previous, line)
+        return True
+    quantity = meant(value, key, label, rest, after, previous, line)
+    if quantity is None and line.row is not None and GLUE.match(label) and not line.result:
+        line.result = [Reading(line.number, UNKNOWN, value, at=line.row, series=True)]
+        return True
     if quantity is None:
         line.nameless = value if not line.result and GLUE.match(label) else None
-        return
-    if quantity.kind == "accuracy":
-        value = fraction(value, after) or percent(value)
+        return False
     line.last, line.quantity = "value", quantity
+    quantity, value = share(quantity, value, label, after)
     _emit(value, quantity, label, key, line)
+    return True
+
+
+def _repeats(value: Value, after: str, line: Line) -> bool:
+    """The running mean in brackets after a number of the whole run, or the percentage after a count."""
+    if line.quantity.kind == "accuracy" and value.unit == "%":
+        return True
+    return not line.layers and after.lstrip().startswith(")") and not line.depths
 
 
 def _emit(value: Value, quantity: Quantity, label: str, key: str, line: Line) -> None:
     names: tuple[str, ...] = ()
-    if quantity.kind in (*PER_LAYER, "unknown", "nonfinite"):
+    if quantity.kind in (*PER_LAYER, "unknown", "nonfinite", "underflow"):
         names = line.layers or ((line.context.layer,) if line.context.layer else ())
     if not quantity.known and not names and not (line.timed and line.at):
         return
@@ -139,110 +138,16 @@ def _emit(value: Value, quantity: Quantity, label: str, key: str, line: Line) ->
         arrow = key.strip() in JOINS
         depth = line.depths[min(line.since, len(line.depths) - 1)] if arrow else line.depths[0]
         line.since += 1
+    if line.step is not None and line.result and _LATER.match(key):
+        # `at step 0 2.31, then nan`: no earlier than the step after.
+        line.step += line.result[-1].quantity == quantity and line.result[-1].at == line.at
     at = line.at if depth is None or line.timed else None
     line.newest = len(line.result)
     if len(names) > 1:
         line.shared.append((names, line.newest))
     line.result += [
-        Reading(line.number, quantity, value, name, at, depth, label=label[-60:]) for name in names or ("",)
+        Reading(line.number, quantity, value, name, at, depth, line.kind, label=label[-60:]) for name in names or ("",)
     ]
-
-
-def _is_place(value: Value, key: str, label: str, rest: str, after: str, previous: str, line: Line) -> bool:
-    """Whether the number is a time or a depth, not a measurement."""
-    if not value.finite or value.unit or value.bound in ("<", ">"):
-        return False
-    whole, joint = value.exact and value.x >= 0, key.strip()
-    if previous in ("epoch", "step") and joint in ("/", "of"):
-        line.total = value.x if previous == "step" else line.total
-        line.last = previous
-        return True
-    if previous in ("epoch", "step", "depth") and whole and joint in JOINS and not re.match(r"\s?/", after):
-        line.last = previous
-        if previous == "depth":
-            line.depths.append(int(value.x))
-        return True
-    counted = COUNTED.match(after)
-    deep = (
-        whole
-        and value.x < 10_000
-        and bool((counted and counted["depth"] and not key.rstrip().endswith((":", "="))) or DEPTH.search(label))
-    )
-    if deep:
-        line.depths = [int(value.x)] if line.since or not line.depths else [*line.depths, int(value.x)]
-        line.since, line.last = 0, "depth"
-        _hear(DEPTH.sub("", rest + label), line)
-        return True
-    for pattern, name in ((EPOCH, "epoch"), (STEP, "step")) if not COUNT_OF.search(label) else ():
-        moment = (
-            counted and counted["time"] and (counted["time"] == "epochs") == (name == "epoch") and MOMENT.search(label)
-        )
-        if ((match := pattern.search(label)) and (whole or name == "epoch")) or (moment and whole):
-            setattr(line, name, value.x)
-            line.last = name
-            _hear(rest + (label[: match.start()] if match else ""), line)
-            return True
-    listed_pairs = (
-        whole and line.timed and line.result and joint in ("|", ";", ",") and re.match(r"[ :]+[-+\d.n]", after)
-    )
-    if not listed_pairs or not line.at or value.x <= line.at.x:
-        return False
-    # A list of pairs: `iter 2920 3.99 | 2950 4.10`.
-    setattr(line, line.at.unit, value.x)
-    line.last = line.at.unit
-    return True
-
-
-def _quantity(value: Value, key: str, label: str, rest: str, after: str, previous: str, line: Line) -> Quantity | None:
-    """What the number measures, or None where nothing says it."""
-    if (match := RATIO.search(key)) and is_ratio(match):
-        return Quantity("gradient ratio", "value")
-    heard = _hear(rest, line)
-    quantity = quantity_of(label) if label else UNKNOWN
-    if quantity.known:
-        quantity = filled(quantity, line.context.quantity) if line.layers else quantity
-        return _with_split(quantity, line) if label.isalpha() or heard.split else quantity
-    if GLUE.match(label) and (match := AFTER.match(after)):
-        return _with_split(quantity_of(match[1]), line)
-    if label.lower().endswith("scale") and value.x >= 128 and math.log2(value.x).is_integer():
-        return Quantity("loss scale", "value", basis="assumed")
-    if re.search(r"\bratio$", label):
-        return Quantity("gradient ratio", "value", basis="assumed")
-    base = _base(heard, previous, quantity.statistic != "unknown", line)
-    if not base.known and not value.finite and previous in ("epoch", "step"):
-        base = line.quantity
-    told = quantity.statistic != "unknown" or bool(quantity.split)
-    if value.unit == "%" and base.kind in ("unknown", "loss") and (told or base.split):
-        return Quantity("accuracy", "value", quantity.split or base.split, "assumed")
-    if told and base.kind == "gradient ratio":
-        return None
-    if told or GLUE.match(label) or not value.finite or (previous == "layer" and base.known):
-        if base.known and (told or GLUE.match(label) or previous != "value"):
-            return filled(quantity, base)
-        if previous in ("epoch", "step") and GLUE.match(label):
-            if fraction(value, after):
-                return Quantity("accuracy", "value", basis="assumed")
-            if "." in value.text or not value.finite:
-                return Quantity("loss", "value", basis="assumed")
-        if line.layers and (quantity.statistic != "unknown" or GLUE.match(label)):
-            return filled(quantity, line.context.quantity)
-    return None
-
-
-def _with_split(quantity: Quantity, line: Line) -> Quantity:
-    """`Train Loss 0.5, Acc 0.3`: the accuracy is of training too."""
-    if quantity.split or quantity.kind not in ("loss", "accuracy"):
-        return quantity
-    return replace(quantity, split=line.quantity.split or line.subject.split)
-
-
-def _base(heard: Quantity, previous: str, statistic: bool, line: Line) -> Quantity:
-    """The quantity that a number without a name of its own continues."""
-    if heard.known:
-        return line.subject
-    if previous == "value" or (statistic and previous == "other"):
-        return line.quantity
-    return line.subject if line.subject.known else filled(line.subject, line.context.quantity)
 
 
 def _late(line: Line, tail: Quantity) -> None:
@@ -263,23 +168,54 @@ def _deal(line: Line) -> None:
         line.result = [line.result[begin + i] for i, (_, begin) in enumerate(line.shared)]
 
 
-def _dump(values: list[Value], text: str, key: str, line: Line) -> None:
-    """A printed tensor is the greatest and the mean size of its numbers; a list, one number a layer or a time."""
-    label = TRAILING.sub("", key).removesuffix("np.").rstrip(" =")
-    heard = quantity_of(label[-100:]) if label else UNKNOWN
-    base = filled(heard, line.subject if line.subject.known else line.context.quantity)
-    names = line.layers or ((line.context.layer,) if line.context.layer else ())
-    printed = text[0] in "taAP" or "[[" in text or key.rstrip().endswith(("tensor(", "array("))
-    head = Reading(line.number, base, values[0], at=line.at, label=label[-60:].strip())
-    if not names and not base.known and label:
+def _spread(text: str, line: Line) -> None:
+    """Several numbers of one quantity: `activations std per layer: 1.0 0.8` by layer, `losses: 2.3, 2.2` by time."""
+    found = line.result
+    if len(found) < 3 or line.timed or line.depths or any(r.layer or r.series for r in found):
         return
-    line.last = "value"
-    flat = "[[" not in text and (not base.known or (base.kind in PER_LAYER and MANY.search(label)))
-    if not names and (flat or not printed):
-        line.result += listed(values, base, head)
+    first = found[0]
+    if any(r.quantity != first.quantity for r in found) or not all(GLUE.match(r.label) for r in found[1:]):
         return
-    line.result += [
-        replace(head, quantity=replace(base, statistic=statistic), value=value, layer=name)
-        for name in names or ("",)
-        for statistic, value in sizes(values)
-    ]
+    if first.quantity.kind not in PER_LAYER:
+        line.result = [replace(r, at=At("row", i), series=True) for i, r in enumerate(found)]
+        return
+    of_layers = re.search(r"\bper[ _-]layer|\blayers\b", text, re.I)
+    of_times = re.search(r"\b(?:steps?|epochs?|iter\w*|time|runs?|seeds?)\b", text, re.I)
+    if of_layers or (MANY.search(first.label) and not of_times):
+        line.result = [replace(r, layer=f"layer {i}") for i, r in enumerate(found)]
+
+
+def _unnamed(line: Line) -> int:
+    """How many numbers of one layer are dropped because nothing says which is what: `fc1 0.012 0.1 1.3`."""
+    bare = [r for r in line.result if r.layer and not r.quantity.known and r.quantity.statistic == "unknown"]
+    if len(bare) == len({r.layer for r in bare}):
+        return 0
+    line.result = [r for r in line.result if r not in bare]
+    return len(bare)
+
+
+def _parts(line: Line) -> None:
+    """`t=3 input_gate saturated 0.7 forget_gate saturated 0.8`: rows apart for what the labels alone tell apart."""
+    groups: dict[tuple[str, Quantity], list[int]] = {}
+    for i, reading in enumerate(line.result):
+        if reading.layer and reading.label:
+            groups.setdefault((reading.layer, reading.quantity), []).append(i)
+    for (layer, _), group in groups.items():
+        words = [line.result[i].label.split() for i in group]
+        common = set(words[0]).intersection(*words[1:])
+        own = [" ".join(word for word in label if word not in common) for label in words]
+        if len(group) > 1 and all(own) and len(set(own)) == len(own) and all(re.search(r"[A-Za-z]", o) for o in own):
+            for i, name in zip(group, own, strict=True):
+                line.result[i] = replace(line.result[i], layer=f"{name} {layer}")
+
+
+def _power(reading: Reading) -> Reading:
+    """A size of a gradient or an activation that was printed as its decimal logarithm."""
+    value = reading.value
+    if (
+        reading.quantity.kind not in (*GRADIENTS, "activation", "weight", "update", "update ratio")
+        or not -300 < value.x < 300
+    ):
+        return reading
+    ends = [10.0**x if x < 300 else math.inf for x in (value.x, value.low, value.high)]
+    return replace(reading, value=Value(*ends, text=value.text, bound=value.bound))

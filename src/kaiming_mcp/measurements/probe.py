@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard, cast
 
-from kaiming_mcp.measurements.quantity import Quantity, probe_quantity
+from kaiming_mcp.measurements.quantity import Quantity
 from kaiming_mcp.measurements.record import At, Reading
 from kaiming_mcp.measurements.value import exactly
 from kaiming_mcp.measurements.written import Digits, value_of
@@ -15,22 +15,40 @@ LONGEST_LIST = 2_000
 """Characters of a list of names that are kept in the head."""
 _NULL_IS_NAN = ("second_moment", "gradient", "weight_grad_norm")
 """Keys that hold null where the number is not finite (JSON has no nan)."""
-_LATER = {
+_QUANTITIES = {
+    "second_moment": Quantity("activation", "mean square"),
+    "mean": Quantity("activation", "mean"),
     "max": Quantity("activation", "max"),
+    "cosine": Quantity("cosine", "mean"),
+    "zero": Quantity("zero", "value"),
+    "dead": Quantity("dead", "value"),
+    "saturated": Quantity("saturated", "value"),
+    "nonfinite": Quantity("nonfinite", "value"),
+    "gradient": Quantity("activation gradient", "mean square"),
+    "gradient_sum": Quantity("activation gradient", "sum square"),
     "gradient_max": Quantity("activation gradient", "max"),
+    "gradient_nonfinite": Quantity("nonfinite", "gradient"),
+    "weight_norm": Quantity("weight", "norm"),
+    "weight_std": Quantity("weight", "std"),
+    "weight_grad_norm": Quantity("weight gradient", "norm"),
     "update_ratio": Quantity("update ratio", "norm"),
     "half_zero": Quantity("underflow", "zero"),
     "half_subnormal": Quantity("underflow", "subnormal"),
     "weight_half_zero": Quantity("weight underflow", "zero"),
     "weight_half_subnormal": Quantity("weight underflow", "subnormal"),
 }
-"""Keys that came with version 2."""
+"""What each key of a layer measures."""
 _RUN = {"loss": Quantity("loss", "value"), "gradient_norm": Quantity("gradient norm", "norm")}
 
 
 def is_probe(content: Any) -> TypeGuard[dict[str, Any]]:
     """Whether a document is one of our probe."""
     return isinstance(content, dict) and "probe" in content and isinstance(cast(Any, content).get("layers"), list)
+
+
+def is_row(row: Mapping[str, Any]) -> bool:
+    """Whether an object, or a row of a table, is one layer of our probe without the document around it."""
+    return "second_moment" in row and "cosine" in row and ("nonfinite" in row or "gradient_sum" in row)
 
 
 def head(content: Any) -> dict[str, str | int | float | None]:
@@ -80,16 +98,25 @@ def probe_readings(content: dict[str, Any], line: int) -> Iterator[Reading]:
 
 def _layers(rows: list[Any], line: int, at: At | None) -> Iterator[Reading]:
     for row in _dicts(rows):
-        name, call, fan_in = str(row.get("name", "")), value_of(row.get("call")), value_of(row.get("fan_in"))
-        name += f" (call {call.x:.0f})" if call and call.x > 1 else ""
-        for key, item in row.items():
-            quantity, value = probe_quantity(key) or _LATER.get(key), value_of(item)
-            if item is None and key in _NULL_IS_NAN:
-                value = exactly(math.nan, "null")
-            if quantity and value:
-                value = value if not value.finite else exactly(value.x, value.text)
-                kind, fan = str(row.get("type", "")), int(fan_in.x) if fan_in and fan_in.finite else None
-                yield Reading(line, quantity, value, name, at, kind=kind, given=True, fan_in=fan, label=key)
+        yield from row_readings(row, line, at)
+
+
+def row_readings(row: Mapping[str, Any], line: int, at: At | None = None) -> Iterator[Reading]:
+    """One layer of the probe."""
+    name, call, fan_in = (
+        str(row.get("name") or row.get("layer") or ""),
+        value_of(row.get("call")),
+        value_of(row.get("fan_in")),
+    )
+    name += f" (call {call.x:.0f})" if call and call.x > 1 else ""
+    for key, item in row.items():
+        quantity, value = _QUANTITIES.get(key), value_of(item)
+        if item is None and key in _NULL_IS_NAN:
+            value = exactly(math.nan, "null")
+        if quantity and value:
+            value = value if not value.finite else exactly(value.x, value.text)
+            kind, fan = str(row.get("type", "")), int(fan_in.x) if fan_in and fan_in.finite else None
+            yield Reading(line, quantity, value, name, at, kind=kind, given=True, fan_in=fan, label=key)
 
 
 def _run(run: dict[str, Any], line: int) -> Iterator[Reading]:

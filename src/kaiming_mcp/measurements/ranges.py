@@ -18,14 +18,19 @@ _RANGE = re.compile(
     re.I,
 )
 
+_ENDS = re.compile(
+    rf"\b(?P<what>(?:input|target|output|label|pixel|data|image|feature)\w{{0,12}}|[xXyYz](?:_\w{{1,8}})?)"
+    rf"(?:\.|\W{{1,3}})min(?:\(\))?[\s:=]{{1,3}}{_END}[\s,;/|]{{1,4}}(?:\w{{1,10}}\.)?max(?:\(\))?[\s:=]{{1,3}}{_END}(?![\w.])"
+)
+
 
 def ranges(lines: list[str]) -> Iterator[Fact]:
     """The least and the greatest value of inputs and targets, as facts of kind "range"."""
     for i, line in enumerate(lines):
         text = line[:LONGEST]
-        if len(text) < 8 or not re.search(r"[~∈]|\bin\b|\bfrom\b|\bbetween\b", text):
+        if len(text) < 8 or not re.search(r"[~∈]|\bin\b|\bfrom\b|\bbetween\b|\bmin\b", text):
             continue
-        for match in _RANGE.finditer(text):
+        for match in (*_RANGE.finditer(text), *_ENDS.finditer(text)):
             for statistic, end in (("min", match[2]), ("max", match[3])):
                 if value := number(end):
                     yield Fact(Quantity("range", statistic), value, i + 1, text.strip()[:200], label=match["what"])

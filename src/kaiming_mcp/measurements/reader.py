@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, cast
 
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.paste.clean import clean
-from kaiming_mcp.measurements import assemble, documents, written
+from kaiming_mcp.measurements import assemble, blocks, captions, documents, naming, repeated, rows, terms
 from kaiming_mcp.measurements.context import Context
-from kaiming_mcp.measurements.events import NOT_MEASURED, events, is_frame
+from kaiming_mcp.measurements.events import events, is_frame, is_message
 from kaiming_mcp.measurements.lines import read_line
-from kaiming_mcp.measurements.quantity import UNKNOWN, Quantity, quantity_of
+from kaiming_mcp.measurements.quantity import UNKNOWN, Quantity
 from kaiming_mcp.measurements.ranges import ranges
 from kaiming_mcp.measurements.record import At, Event, Measurements, PerLayer, Reading, Series
+from kaiming_mcp.measurements.stated import stated
 from kaiming_mcp.measurements.tables import Table, table_readings, tables
 from kaiming_mcp.measurements.training import training as read_training
 from kaiming_mcp.measurements.value import with_points
@@ -26,18 +26,13 @@ MOST_LISTED = 5
 """Lines that are listed as not understood; the rest is counted."""
 MOST_READINGS = 100_000
 """Numbers that are kept; `understood` says so where there are more."""
-MOST_FAILURES = 20
-"""Brackets that open no document after which only documents of one line are looked for."""
-LONGEST_PRINTED = 200_000
-"""Characters of one printed Python dict of many lines."""
 MOST_JOINED = 2_000
 """Lines that one printed tensor may span."""
 
 _FENCE = re.compile(r"[ \t]{0,8}(?:```+|~~~+)[^`\n]*$")
-_OPENING = re.compile(r"[ \t]*[\[{]")
-_JOIN = re.compile(r"(?:tensor|array|Array|Parameter containing:)\s?\(\s?\[|=\s?\[\[|:\s?\[\[|^\s*\[\[|:\s?\[|=\s?\[")
-_INLINE = re.compile(r"\{\s?[\"']\w")
-_ASSIGNED = re.compile(r"[ \t]*\w{1,40}[ \t]?=[ \t]?(?=[\[{])")
+_JOIN = re.compile(
+    r"(?:tensor|array|Array|Parameter containing:)\s?\(\s?\[|=\s?\[\[|:\s?\[\[|^\s*\[\[|:\s?\[|=\s?\[|^\s*\[\s*[-+\d.]"
+)
 
 
 def read_measurements(text: str, training: str = "") -> Measurements:
@@ -52,23 +47,28 @@ def read_measurements(text: str, training: str = "") -> Measurements:
             "numbers per layer of one step and some lines of the log, such as `fc1.weight grad norm 1.2e-05` or "
             "`step 100 loss 2.30 grad_norm 0.4`."
         )
-    lines = with_points(clean(text)).split("\n")
+    text = captions.captioned(text, training)
+    lines = with_points(clean(rows.marked(text))).split("\n")
     lines = ["" if _FENCE.match(line) else line for line in lines]
-    told = list(events(lines))
-    found = _Found(lines, told)
+    whole = lines
+    sayings, lines = stated(whole)
+    found = _Found(lines)
     found.read()
-    readings = [r for r in found.readings if r.quantity.known or r.layer or r.at]
+    lines, told = found.lines, found.told
+    readings = [r for r in naming.named(found.readings) if r.quantity.known or r.layer or r.at]
+    trained = read_training(clean(training), text)
+    readings = terms.told_apart(naming.error_as_loss(readings, trained.loss))
     happened = _events(lines, readings, told, found.times)
     layers = assemble.per_layer(readings)
     over_time, facts = assemble.series(readings)
     facts = tuple(replace(fact, text=lines[fact.line - 1].strip()[:200]) for fact in facts)
-    facts = (*facts, *ranges(lines))
+    facts = (*facts, *ranges(whole), *sayings)
     return Measurements(
         per_layer=layers,
         series=over_time,
         events=happened,
         facts=facts,
-        training=read_training(clean(training), text),
+        training=trained,
         understood=tuple(_said(layers, over_time, happened, len(facts), len(found.readings) >= MOST_READINGS)),
         not_understood=tuple(found.missed[:MOST_LISTED]),
         not_understood_count=len(found.missed),
@@ -79,14 +79,18 @@ def read_measurements(text: str, training: str = "") -> Measurements:
 class _Found:
     """The readings of a text, and which of its lines are taken."""
 
-    def __init__(self, lines: Sequence[str], told: Sequence[Event]) -> None:
-        self.lines = lines
+    def __init__(self, marked: Sequence[str]) -> None:
+        self.marked = repeated.marked(marked)
+        """The lines with marks of the names of rows, which only the reader of lines understands."""
+        self.lines = lines = [rows.plain(line) for line in marked]
+        self.told = list(events(lines))
+        self.eventful = {event.line - 1 for event in self.told}
         self.free = [bool(line.strip()) and not is_frame(line) for line in lines]
         for i in range(1, len(lines)):
             # The line of code below a place in a traceback.
             self.free[i] &= not (is_frame(lines[i - 1]) and lines[i].startswith("    "))
-        for event in told:
-            self.free[event.line - 1] &= event.kind not in NOT_MEASURED
+        for event in self.told:
+            self.free[event.line - 1] &= not is_message(event, lines[event.line - 1])
         self.readings: list[Reading] = []
         self.missed: list[tuple[int, str]] = []
         self.times: list[At | None] = [None] * len(lines)
@@ -94,18 +98,30 @@ class _Found:
 
     def read(self) -> None:
         """Documents, tables and lines, in the order of the text."""
-        placed: dict[int, list[Reading]] = {}
-        for begin, content in self._documents():
-            self.probe = self.probe or documents.head(content)
-            placed[begin] = list(documents.readings(content, begin + 1))
+        placed: dict[int, tuple[str, list[Reading]]] = {}
+        for block in blocks.documents(self.lines):
+            self.probe = self.probe or documents.head(block.content)
+            placed[block.begin] = block.before, list(documents.readings(block.content, block.begin + 1))
+            self.free[block.begin : block.end] = [False] * (block.end - block.begin)
+            if documents.head(block.content):
+                # Our probe counts what is not finite: its words are no messages of the run.
+                self.told = [e for e in self.told if not block.begin < e.line <= block.end]
+        titles: dict[int, Quantity] = {}
+        for begin, end, quantity in blocks.footed(self.lines):
+            titles[begin], titles[end], self.free[end] = quantity, UNKNOWN, False
+        for begin, end, quantity in captions.below(self.lines):
+            titles[begin], titles[end], self.free[end] = quantity, UNKNOWN, False
         at_tables = {table.begin: table for table in tables(self.lines, self.free)}
         for table in at_tables.values():
-            self.free[table.begin : table.end] = [False] * (table.end - table.begin)
+            self.free[table.begin : table.end] = [i == table.aside for i in range(table.begin, table.end)]
         context, i = Context(), 0
         while i < len(self.lines) and len(self.readings) < MOST_READINGS:
             self.times[i] = context.at
+            context.quantity = titles.get(i, context.quantity)
             if i in placed:
-                self.readings += placed[i]
+                before, made = placed[i]
+                self.readings += read_line(before, i + 1, context)[0] if before.strip() else []
+                self.readings += [replace(r, at=context.at) if r.at is None and before.strip() else r for r in made]
             elif i in at_tables:
                 self.readings += self._table(at_tables[i], context)
             elif self.free[i]:
@@ -128,11 +144,11 @@ class _Found:
         return made
 
     def _line(self, begin: int, end: int, context: Context) -> None:
-        text = " ".join(line.strip() for line in self.lines[begin : end + 1]) if end > begin else self.lines[begin]
-        made, lost = read_line(text, begin + 1, context)
+        several = " ".join(line.strip() for line in self.lines[begin : end + 1]) if end > begin else ""
+        made, lost = read_line(several or self.marked[begin], begin + 1, context)
         self.readings += made
-        if lost:
-            self.missed.append((begin + 1, text.strip()[:120]))
+        if lost and begin not in self.eventful:
+            self.missed.append((begin + 1, (several or self.lines[begin]).strip()[:120]))
 
     def _joined(self, begin: int) -> int:
         """The last line of a printed array that begins on this line."""
@@ -150,60 +166,6 @@ class _Found:
                 return begin
             end += 1
         return begin
-
-    def _documents(self) -> list[tuple[int, Any]]:
-        """JSON and printed dicts: whole blocks of lines, or one a line."""
-        found: list[tuple[int, Any]] = []
-        text, starts, at = "\n".join(self.lines), list[int](), 0
-        for line in self.lines:
-            starts.append(at)
-            at += len(line) + 1
-        failures, i = 0, 0
-        while i < len(self.lines):
-            line = self.lines[i]
-            offset = m.end() if (m := _ASSIGNED.match(line)) else 0
-            if line.rstrip().endswith("}") and not _OPENING.match(line) and (m := _INLINE.search(line)):
-                offset = m.start()
-            end = i
-            if _OPENING.match(line, offset):
-                end = self._document(text, i, starts[i] + offset, offset, failures < MOST_FAILURES, found)
-                failures += end == i
-            i = max(end, i + 1)
-        return found
-
-    def _document(self, text: str, i: int, begin: int, offset: int, blocks: bool, found: list[tuple[int, Any]]) -> int:
-        """The line after the document that begins here; the same line where none does."""
-        line = self.lines[i]
-        one = line[offset:].strip().rstrip(",;")
-        if one[-1:] in "]}" and len(one) > 2:
-            try:
-                content = written.loads(written.from_python(one))
-            except ValueError:
-                content = None
-            if isinstance(content, dict) or (isinstance(content, list) and _rich(cast(list[object], content))):
-                self._take(i, i + 1, content, line, offset, found)
-                return i + 1
-        if not blocks or not line.rstrip().endswith(("{", "[", ",", "(", "}", "]")):
-            return i
-        for piece, start in ((text, begin), (written.from_python(text[begin : begin + LONGEST_PRINTED]), 0)):
-            try:
-                content, stop = written.document(piece, start)
-            except ValueError:
-                continue
-            lines = piece.count("\n", start, stop)
-            if isinstance(content, (dict, list)) and lines:
-                self._take(i, i + lines + 1, content, line, offset, found)
-                return i + lines + 1
-        return i
-
-    def _take(self, i: int, end: int, content: Any, line: str, offset: int, found: list[tuple[int, Any]]) -> None:
-        name = line[:offset].strip(" =\t")
-        found.append((i, {name: content} if name and quantity_of(name).known else content))
-        self.free[i:end] = [False] * (end - i)
-
-
-def _rich(content: list[object]) -> bool:
-    return any(isinstance(item, (dict, list)) for item in content)
 
 
 def _events(
@@ -243,6 +205,7 @@ def _said(
         result.append(f"{kinds} of {len(one.rows)} layers or parameters{when} (order: {one.order})")
     for one in over_time:
         name = _named(one.quantity) if one.quantity.known else one.label or "an unnamed number"
+        name = f"{name} ({one.label})" if one.quantity.known and one.label else name
         result.append(f"{name} over {len(one.points)} {one.unit}s")
     kinds = dict.fromkeys(event.kind for event in happened)
     result += [f"{sum(e.kind == kind for e in happened)} x {kind}" for kind in kinds]

@@ -36,6 +36,8 @@ class Reading:
     label: str = ""
     series: bool = False
     """Whether it stands in a list over time although no time is written."""
+    apart: bool = False
+    """Whether only its label tells it from other numbers of the same quantity and time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Series:
     """"step", "epoch" or "row"."""
     points: tuple[Point, ...]
     label: str = ""
+    """Words of the text where the quantity alone does not say which series it is: the name of a term of the loss."""
 
     @property
     def first_nonfinite(self) -> Point | None:
@@ -120,7 +123,8 @@ class Series:
 class Event:
     """Something that happened in the run.
 
-    Kinds: nan, inf, overflow (a skipped step), loss scale, clip, anomaly, assertion, error, warning.
+    Kinds: nan, inf, overflow (a skipped step), skipped (a count of such steps), loss scale, clip, anomaly, assertion,
+    error, warning.
     """
 
     kind: str
@@ -166,6 +170,8 @@ class Training:
     scaler: bool | None = None
     device: str | None = None
     optimizer: str | None = None
+    initialization: str | None = None
+    """In the words of the tools' `initialization` argument: "he", "xavier gain 1.5", "std 0.02"."""
     learning_rate: Value | None = None
     warmup: Value | None = None
     batch: int | None = None
@@ -212,8 +218,9 @@ class Measurements:
         return not (self.per_layer or self.series or self.events or self.facts)
 
     def of(self, kind: str, split: str = "") -> Series | None:
-        """The longest series of a kind, of one split where it is given."""
-        fits = [s for s in self.series if s.quantity.kind == kind and split in ("", s.quantity.split)]
+        """The longest series of a kind, of one split where it is given; what names no split is of training."""
+        splits = ("train", "") if split == "train" else (split,)
+        fits = [s for s in self.series if s.quantity.kind == kind and (not split or s.quantity.split in splits)]
         return max(fits, key=lambda s: len(s.points), default=None)
 
     def layers(self, kind: str, statistic: str = "") -> tuple[PerLayer, Quantity] | None:

@@ -22,7 +22,7 @@ NUMBER = re.compile(
     r"(?:(?P<unit>[ \t]?%|[A-Za-zµ]{1,8}(?:/[a-z]{1,8})?)(?![\w.(]\w|\()|(?!\.?\w)))",
     re.IGNORECASE,
 )
-_DECIMAL_COMMA = re.compile(r"(?<![\d,.\[(-])\d+,(?:\d+(?:[eE]-\d+)|0\d+|\d{4,})(?![\d,.])")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.\[(-])(?:\d+,(?:\d+(?:[eE]-\d+)|0\d+|\d{4,})|0,\d{3,})(?![\d,.])")
 _STATED = 1e-15
 
 
@@ -116,7 +116,10 @@ def _value(match: re.Match[str]) -> Value:
     places = len(digits.partition(".")[2])
     x = sign * _ten(float(digits), exponent)
     whole = not places and not match["exponent"] and not times
-    half = 0.0 if whole or ("." in digits and not places and not exponent) else 0.5 * _ten(1.0, exponent - places)
+    # `0.000e+00` would show 1e-40 with an exponent of its own: it is a zero that hides nothing, as `0.0000` does.
+    scientific_zero = x == 0 and match["exponent"] is not None and not exponent
+    full = whole or scientific_zero or ("." in digits and not places and not exponent)
+    half = 0.0 if full else 0.5 * _ten(1.0, exponent - places)
     factor = _FACTORS.get(unit)
     if factor:
         half = half or (0.5 if unit == "%" else 0.0)

@@ -25,7 +25,7 @@ _DECODER = json.JSONDecoder(parse_float=Digits, parse_int=Digits, parse_constant
 _QUOTED = re.compile(r"'((?:[^'\\\n]|\\.)*+)'(?=\s*[:,}\]])")
 _PYTHON = (
     (re.compile(r"\b(?:np\.|numpy\.|jnp\.)?(?:float(?:16|32|64)|int(?:32|64))\(([^()]{1,40})\)"), r"\1"),
-    (re.compile(r"\b(?:tensor|array)\(([^()\[\],]{1,40})(?:,[^()]{0,60})?\)"), r"\1"),
+    (re.compile(r"\b(?:tensor|[Aa]rray|Tensor|DeviceArray)\(([^()\[\],]{1,40})(?:,[^()]{0,80})?\)"), r"\1"),
     (re.compile(r"\bfloat\(\"?(nan|-?inf)\"?\)"), r"\1"),
     (re.compile(r"(?<=[:\[,\s-])nan\b"), "NaN"),
     (re.compile(r"(?<=[:\[,\s-])inf\b"), "Infinity"),
