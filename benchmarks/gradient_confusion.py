@@ -5,6 +5,7 @@
 The runs of tests/data/gradient_runs.json.gz (made by tests/full/make_gradient_runs.py), each with three wordings of the
 symptom of which the last misleads. Right: the mechanism is the planted one, or another that is equally there (`also`).
 A false alarm: a healthy run for which a fault is named. With --all every miss, not only the first of each run.
+Then the sets made without a look at the rules (gradient_blind.json, gradient_fresh.json), one wording each.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from kaiming_mcp.library import library
 from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.gradients import diagnose_text
 
-DATA = Path(__file__).parents[1] / "tests" / "data" / "gradient_runs.json.gz"
+STORED = Path(__file__).parents[1] / "tests" / "data"
+DATA = STORED / "gradient_runs.json.gz"
+BLIND = ("gradient_blind.json", "gradient_fresh.json")
 HARMLESS = ("nothing_wrong", "cannot_tell", "too_shallow")
 
 
@@ -57,6 +60,13 @@ def answers() -> list[Answer]:
         for symptom in run["symptoms"]:
             made.append(Answer(run, symptom, _diagnosed(run, symptom)))
     return made
+
+
+def blind_answers(name: str) -> list[Answer]:
+    """Every run of a set that was made blind, in its own words."""
+    texts = ("symptom", "architecture", "measurements", "training")
+    runs = [{**dict.fromkeys(texts, ""), **run} for run in json.loads((STORED / name).read_text(encoding="utf-8"))]
+    return [Answer(run, run["symptom"], _diagnosed(run, run["symptom"])) for run in runs]
 
 
 def _diagnosed(run: dict[str, Any], symptom: str) -> Scaffold:
@@ -94,6 +104,12 @@ def main() -> None:
     print(f"wrong layer: {sum(a.misplaced for a in placed)} of {len(placed)} whose fault has a place")
     print(f"the wording decides: {len(split)} of {len(runs)} runs {split or ''}")
     print(f"time: {1000 * spent / len(found):.0f} ms a call")
+    for name in BLIND:
+        blind = blind_answers(name)
+        wrong = Counter(f"{a.run['mechanism']} -> {a.result.mechanism}" for a in blind if not a.right)
+        right, alarms = sum(a.right for a in blind), sum(a.false_alarm for a in blind)
+        misses = ", ".join(f"{k} x{n}" for k, n in wrong.most_common())
+        print(f"{name}: right {right} of {len(blind)}, false alarms {alarms}; {misses}")
     shown = set[str]()
     for a in found:
         if (a.right and not a.misplaced) or (a.run["name"] in shown and "--all" not in sys.argv):

@@ -50,6 +50,11 @@ def test_more_than_twenty_healthy_runs_and_three_of_each_fault_are_held() -> Non
     assert len(set(kinds)) == 22
 
 
+def test_every_answer_keeps_to_the_size_of_a_scaffold() -> None:
+    sizes = {name: len(json.dumps(found(name, 0).structured(), ensure_ascii=False)) for name in RUNS}
+    assert {name: size for name, size in sizes.items() if size > 8_000} == {}
+
+
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run["layers"]])
 def test_a_fault_that_has_a_place_is_located_there(name: str) -> None:
     assert any(place in found(name, 0).located for place in RUNS[name]["layers"]), found(name, 0).located

@@ -27,8 +27,10 @@ pytestmark = pytest.mark.full
 torch = pytest.importorskip("torch")
 nn: Any = torch.nn
 CLASSES = "cross entropy, 10 classes"
-WITHIN = 4.0
-"""Factor between a predicted ratio over the depth and the one of a single seed at width 32 to 64."""
+SEEDS = 12
+PLAIN, RESIDUAL = 1.7, 1.5
+"""Factor between a predicted ratio and the mean of SEEDS networks: the signal engine is held to x2 at 50 plain layers
+and x1.5 with residual sums. ln of one ratio scatters by sqrt(5 L / (4 width)), 0.6 at 20 layers of 64 units."""
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,8 @@ class Fault:
     change: str
     """Pattern that the first change must match."""
     apply: Callable[[Case], Case]
-    shown: Callable[[dict[str, Any], dict[str, Any], Scaffold], None]
-    """Asserts that the second document shows the predicted effect."""
+    shown: Callable[[dict[str, Any], list[dict[str, Any]], Scaffold], None]
+    """Asserts that the documents after the change, one a seed, show the predicted effect."""
 
 
 def data(inputs: int = 32) -> tuple[Any, Any]:
@@ -187,53 +189,104 @@ def amplitude(document: dict[str, Any], key: str, first: int, last: int) -> floa
     return math.sqrt(rows[first][key] / rows[last][key])
 
 
-def gradient_as_predicted(before: dict[str, Any], after: dict[str, Any], answer: Scaffold) -> None:
-    effect = " ".join([answer.first_change, *(f.predicted_effect for f in answer.findings[:1])])
-    said = re.search(r"gradient amplitude first/last \S+ -> (\d\S*?),? ", effect)
-    assert said is not None, effect
-    was, now = (amplitude(d, "gradient", 0, -2) for d in (before, after))
-    assert float(said[1]) / WITHIN < now < float(said[1]) * WITHIN, (was, now, said[1])
+def mean(ratios: list[float]) -> float:
+    return math.exp(sum(math.log(r) for r in ratios) / len(ratios))
 
 
-def signal_level(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
-    was, now = (amplitude(d, "second_moment", -2, 0) for d in (before, after))
+def mean_of_squares(ratios: list[float]) -> float:
+    """What theory predicts of a second moment; the geometric mean lies below it by exp(-5 L / (4 width))."""
+    return math.sqrt(sum(r * r for r in ratios) / len(ratios))
+
+
+def said(answer: Scaffold, what: str) -> tuple[float, float]:
+    """Before and after of a ratio in the answer's first change."""
+    found = re.search(rf"{what} (\S+) -> ([\d.e+-]+)", answer.first_change)
+    assert found is not None, answer.first_change
+    return float(found[1].rstrip(",")), float(found[2].rstrip(".,"))
+
+
+def gradient_as_predicted(
+    before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold, within: float = PLAIN
+) -> None:
+    was, predicted = said(answer, "gradient amplitude first/last")
+    rows = [r["gradient_sum"] for r in before["layers"] if r["type"] == "Linear"]
+    assert was == pytest.approx(math.sqrt(rows[0] / rows[-1]), rel=0.01)
+    now = mean([amplitude(d, "gradient_sum", 0, -2) for d in after])
+    assert predicted / within < now < predicted * within, (now, predicted)
+
+
+def gradient_of_sums_as_predicted(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    gradient_as_predicted(before, after, answer, RESIDUAL)
+
+
+def signal_as_predicted(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    was, predicted = said(answer, "activation amplitude last/first")
+    assert was == pytest.approx(amplitude(before, "second_moment", -1, 0), rel=0.01)
     assert not 0.01 < was < 100
-    assert 1 / WITHIN < now < WITHIN, (was, now)
+    now = mean_of_squares([amplitude(d, "second_moment", -2, 0) for d in after])
+    assert predicted / PLAIN < now < predicted * PLAIN, (now, predicted)
 
 
-def trunk_level(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
-    levels = [[r["second_moment"] for r in d["layers"] if r["name"].endswith("branch.2")] for d in (before, after)]
-    assert math.sqrt(levels[0][-1] / levels[0][0]) > 100
-    assert math.sqrt(levels[1][-1] / levels[1][0]) < WITHIN
+def trunk_as_predicted(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    def growth(document: dict[str, Any]) -> float:
+        levels = [r["second_moment"] for r in document["layers"] if r["name"].endswith("branch.2")]
+        return math.sqrt(levels[-1] / levels[0])
+
+    assert growth(before) > 100
+    # A branch sees the trunk before its own sum, so that 23 of the 24 sums lie between the first and the last.
+    _, predicted = said(answer, "activation amplitude last/first")
+    now = mean([growth(d) for d in after])
+    assert predicted / RESIDUAL < now < predicted * RESIDUAL, (now, predicted)
 
 
-def nearly_none_dead(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
-    was, now = ([r["dead"] for r in d["layers"] if r["type"] == "ReLU"] for d in (before, after))
-    assert max(was) == 1
-    assert max(now) < 0.1, now
+def nearly_none_dead(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    assert max(r["dead"] for r in before["layers"] if r["type"] == "ReLU") == 1
+    assert "below about 10 %" in answer.first_change
+    for document in after:
+        assert max(r["dead"] for r in document["layers"] if r["type"] == "ReLU") < 0.1
+        assert min(r["weight_grad_norm"] for r in document["layers"] if "weight_grad_norm" in r) > 0
 
 
-def nearly_none_saturated(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
-    was, now = ([r["saturated"] for r in d["layers"] if "saturated" in r] for d in (before, after))
-    assert max(was) > 0.7
-    assert max(now) < 0.1, now
+def nearly_none_saturated(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    was = max(r["saturated"] for r in before["layers"] if "saturated" in r)
+    assert f"saturated share {was:.0%} -> below 10 %" in answer.first_change
+    for document in after:
+        assert max(r["saturated"] for r in document["layers"] if "saturated" in r) < 0.1
 
 
-def at_ln_c(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
+def at_ln_c(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
     assert before["loss"] > 10
-    assert abs(after["loss"] - math.log(10)) < 0.3
-    assert 0.2 < after["layers"][0]["second_moment"] < 2
+    assert "E[x²] of the input becomes 1" in answer.first_change
+    for document in after:
+        assert abs(document["loss"] - math.log(10)) < 0.1
+        # PyTorch's default keeps 1/3 of a unit input, and its bias adds 1/(3 fan_in).
+        assert document["layers"][0]["second_moment"] == pytest.approx(1 / 3 + 1 / 96, rel=0.2)
 
 
-def near_one(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
+def near_one(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
     assert before["loss"] > 1e9
-    assert 0.3 < after["loss"] < 3
+    assert "the first loss is near 1" in answer.first_change
+    for document in after:
+        assert document["loss"] == pytest.approx(1, abs=0.2)
 
 
-def no_zero_left(before: dict[str, Any], after: dict[str, Any], _: Scaffold) -> None:
-    was, now = ([r["weight_grad_norm"] for r in d["layers"] if "weight_grad_norm" in r] for d in (before, after))
-    assert was.count(0) >= 3
-    assert min(now) > 0
+def lifted(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    """The scaled gradients are those of float32: the digits came back, not numbers of some kind."""
+    assert "2^16" in answer.first_change
+    assert [r["weight_grad_norm"] for r in before["layers"] if "weight_grad_norm" in r].count(0) >= 3
+    half, single = after
+    pairs = list(zip(half["layers"], single["layers"], strict=True))
+    for row, exact in pairs:
+        if "weight_grad_norm" in row:
+            assert row["weight_grad_norm"] / 2**16 == pytest.approx(exact["weight_grad_norm"], rel=0.01)
+
+
+def no_zero_left(before: dict[str, Any], after: list[dict[str, Any]], answer: Scaffold) -> None:
+    was = [r["weight_grad_norm"] for r in before["layers"] if "weight_grad_norm" in r]
+    assert was.count(0) == len(was) - 1
+    assert "the gradients before it are above 0" in answer.first_change
+    for document in after:
+        assert min(r["weight_grad_norm"] for r in document["layers"] if "weight_grad_norm" in r) > 0
 
 
 FAULTS = (
@@ -251,7 +304,7 @@ FAULTS = (
         ("true_decay_forward", "true_decay_backward"),
         r"\bhe\b",
         anew(lambda m: drawn(copy.deepcopy(m))),
-        signal_level,
+        signal_as_predicted,
     ),
     Fault(
         "weights too large",
@@ -259,14 +312,14 @@ FAULTS = (
         ("growth",),
         r"\bhe\b",
         anew(lambda m: drawn(copy.deepcopy(m))),
-        signal_level,
+        signal_as_predicted,
     ),
     Fault(
         "deep sigmoids",
         lambda: case(mlp(12, 64, nn.Sigmoid)),
         ("true_decay_backward", "bias_floor"),
-        r"residual blocks with LayerNorm first",
-        anew(lambda _: residual(6, 64, nn.Sigmoid, nn.LayerNorm)),
+        r"sigmoids by tanh with xavier gain 1\.667, biases 0",
+        anew(lambda _: drawn(mlp(12, 64, nn.Tanh), gain=5 / 3)),
         gradient_as_predicted,
     ),
     Fault(
@@ -275,7 +328,7 @@ FAULTS = (
         ("growth",),
         r"residual blocks with LayerNorm first",
         anew(lambda _: residual(20, 48, nn.ReLU, nn.LayerNorm)),
-        gradient_as_predicted,
+        gradient_of_sums_as_predicted,
     ),
     Fault(
         "residual sums without a norm",
@@ -283,7 +336,7 @@ FAULTS = (
         ("growth",),
         r"branch by 1/sqrt\(24\)",
         scaled_branches,
-        trunk_level,
+        trunk_as_predicted,
     ),
     Fault(
         "a layer of dead units",
@@ -316,7 +369,7 @@ FAULTS = (
         ("underflow_half",),
         r"GradScaler",
         lambda before: Case(before.model, before.x, before.y, lambda out, y: 2.0**16 * before.loss(out, y)),
-        no_zero_left,
+        lifted,
     ),
     Fault(
         "a head that starts at zero",
@@ -337,6 +390,17 @@ def test_the_first_change_has_the_predicted_effect(measure: Any, fault: Fault) -
     answer = diagnose_text(library(), "it does not train", str(planted.model), json.dumps(before), planted.training)
     assert answer.mechanism in fault.mechanisms, answer.verdict
     assert re.search(fault.change, answer.first_change), answer.first_change
-    changed = fault.apply(planted)
-    after = measure(changed.model, changed.x, changed.loss, changed.y)
+    if fault.shown is lifted:
+        scaled = fault.apply(planted)
+        single = Case(copy.deepcopy(planted.model).float(), planted.x.float(), planted.y, planted.loss)
+        after = [measure(c.model, c.x, c.loss, c.y) for c in (scaled, single)]
+    else:
+        after = [again(measure, fault, seed) for seed in range(SEEDS)]
     fault.shown(before, after, answer)
+
+
+def again(measure: Any, fault: Fault, seed: int) -> dict[str, Any]:
+    """The probe on the fault planted anew and the change made."""
+    torch.manual_seed(seed)
+    changed = fault.apply(fault.make())
+    return measure(changed.model, changed.x, changed.loss, changed.y)

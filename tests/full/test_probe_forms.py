@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+from probe_loaded import probe, same_weights
 
 from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.measurements.quantity import Quantity
 from kaiming_mcp.measurements.reader import read_measurements
-from kaiming_mcp.probes import PROBES, file_name, probe_source
 from kaiming_mcp.signal.initialization import HE, Initialization
 from kaiming_mcp.signal.trace import trace
 
@@ -40,16 +35,6 @@ TEXTS = {
 WEIGHTED = {"Linear", "Dense", "Conv", "Conv2d", "Conv2D"}
 
 
-@cache
-def _probe(name: str) -> Any:
-    spec = importlib.util.spec_from_loader(f"probe_{name.replace('-', '_')}", loader=None)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    exec(compile(probe_source(name), file_name(name), "exec"), module.__dict__)
-    return module
-
-
 def _torch(kind: str, seed: int, batch: Any) -> dict[str, Any]:
     torch.manual_seed(seed)
     if kind == "tanh mlp":
@@ -62,7 +47,7 @@ def _torch(kind: str, seed: int, batch: Any) -> dict[str, Any]:
         if hasattr(m, "weight"):
             nn.init.kaiming_normal_(m.weight, nonlinearity="linear" if kind == "tanh mlp" else "relu")
             nn.init.zeros_(m.bias)
-    return _probe("signal").measure(model, torch.tensor(batch), seed=seed)
+    return probe("signal").measure(model, torch.tensor(batch), seed=seed)
 
 
 class Mlp(linen.Module):
@@ -85,7 +70,7 @@ class Cnn(linen.Module):
 
 
 def _linen(kind: str, seed: int, batch: Any) -> dict[str, Any]:
-    return _probe("signal-flax").measure(Mlp() if kind == "tanh mlp" else Cnn(), jnp.array(batch), seed=seed)
+    return probe("signal-flax").measure(Mlp() if kind == "tanh mlp" else Cnn(), jnp.array(batch), seed=seed)
 
 
 def _nnx(kind: str, seed: int, batch: Any) -> dict[str, Any]:
@@ -97,7 +82,7 @@ def _nnx(kind: str, seed: int, batch: Any) -> dict[str, Any]:
         he = nnx.initializers.he_normal()
         pairs = [m for _ in range(5) for m in (nnx.Conv(64, 64, (3, 3), kernel_init=he, rngs=rngs), nnx.relu)]
         model = nnx.Sequential(*pairs, lambda x: x.mean((1, 2)), nnx.Linear(64, 64, kernel_init=he, rngs=rngs))
-    return _probe("signal-flax").measure(model, jnp.array(batch), seed=seed)
+    return probe("signal-flax").measure(model, jnp.array(batch), seed=seed)
 
 
 def _keras(kind: str, seed: int, batch: Any) -> dict[str, Any]:
@@ -113,7 +98,7 @@ def _keras(kind: str, seed: int, batch: Any) -> dict[str, Any]:
         ]
         head = [layers.GlobalAveragePooling2D(), layers.Dense(64, kernel_initializer="he_normal")]
         model = keras.Sequential([keras.Input((8, 8, 64)), *body, *head])
-    return _probe("signal-keras").measure(model, batch, seed=seed)
+    return probe("signal-keras").measure(model, batch, seed=seed)
 
 
 FORMS = {"torch": _torch, "linen": _linen, "nnx": _nnx, "keras": _keras}
@@ -168,50 +153,11 @@ def test_the_forms_agree_with_each_other_at_layers_and_activations(form: str, ki
             assert a["zero"] == pytest.approx(b["zero"], abs=0.1), (part, i)
 
 
-def _same_weights() -> tuple[Any, Any, Any, Any]:
-    random = np.random.default_rng(0)
-    shapes = [(6, 8), (8, 8), (8, 3)]
-    weights = [random.standard_normal(s).astype("float32") / s[0] ** 0.5 for s in shapes]
-    torch_model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
-    nnx_model = nnx.Sequential(
-        nnx.Linear(6, 8, rngs=nnx.Rngs(0)), nnx.tanh, nnx.Linear(8, 8, rngs=nnx.Rngs(0)), nnx.relu,
-        nnx.Linear(8, 3, rngs=nnx.Rngs(0)),
-    )  # fmt: skip
-    keras_model = keras.Sequential(
-        [keras.Input((6,)), layers.Dense(8, "tanh"), layers.Dense(8, "relu"), layers.Dense(3)]
-    )
-    for i, w in enumerate(weights):
-        with torch.no_grad():
-            torch_model[2 * i].weight.copy_(torch.tensor(w.T))
-            torch_model[2 * i].bias.zero_()
-        nnx_model.layers[2 * i].kernel[...] = jnp.array(w)
-        keras_model.layers[i].kernel.assign(w)
-    return torch_model, nnx_model, keras_model, random.standard_normal((16, 6)).astype("float32")
-
-
-def test_the_three_forms_are_equal_number_by_number_on_the_same_weights_and_loss() -> None:
-    a, b, c, batch = _same_weights()
-    documents = [
-        _probe("signal").measure(a, torch.tensor(batch), lambda y, _: y.pow(2).mean()),
-        _probe("signal-flax").measure(b, jnp.array(batch), lambda y, _: (y**2).mean()),
-        _probe("signal-keras").measure(c, batch, lambda y, _: keras.ops.mean(y**2)),
-    ]
-    for name in ("loss", "gradient_norm", "parameters", "samples", "version", "zero_gradient"):
-        assert documents[1][name] == pytest.approx(documents[0][name], rel=1e-4), name
-        assert documents[2][name] == pytest.approx(documents[0][name], rel=1e-4), name
-    for rows in zip(*(d["layers"] for d in documents), strict=True):
-        first, *others = rows
-        for other in others:
-            assert first.keys() == other.keys()
-            for key in first.keys() - {"name", "type"}:
-                assert other[key] == pytest.approx(first[key], rel=1e-3, abs=1e-6), (key, first["name"])
-
-
 @pytest.mark.parametrize("form", ["signal-flax", "signal-keras"])
 def test_the_documents_of_the_forms_are_read_as_measurements(form: str) -> None:
-    _, b, c, batch = _same_weights()
-    probe, model = _probe(form), b if form == "signal-flax" else c
-    found = read_measurements(probe.printed(probe.measure(model, jnp.array(batch) if model is b else batch)))
+    _, b, c, batch = same_weights()
+    script, model = probe(form), b if form == "signal-flax" else c
+    found = read_measurements(script.printed(script.measure(model, jnp.array(batch) if model is b else batch)))
     (rows,) = found.per_layer
     assert rows.order == "probe order"
     assert [row.weighted for row in rows.rows] == [True, False, True, False, True]
@@ -233,7 +179,7 @@ def test_a_flax_model_is_put_back() -> None:
     model.eval()
     state = jax.tree.leaves(nnx.state(model))
     before = [np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x) for x in state]
-    result = _probe("signal-flax").measure(model, jnp.ones((4, 6)))
+    result = probe("signal-flax").measure(model, jnp.ones((4, 6)))
     assert [row["type"] for row in result["layers"]] == ["Linear", "BatchNorm", "ReLU", "Dropout", "Tanh"]
     state = jax.tree.leaves(nnx.state(model))
     after = [np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x) for x in state]
@@ -251,7 +197,7 @@ def test_a_keras_model_is_put_back_and_its_frozen_and_zero_weights_are_named() -
     model = keras.Sequential(inner)
     before = [v.value.detach().clone() for v in model.variables]
     calls = keras.Layer.__call__, keras.Operation.__call__, still.activation
-    result = _probe("signal-keras").measure(model, np.ones((4, 6), "float32"))
+    result = probe("signal-keras").measure(model, np.ones((4, 6), "float32"))
     assert all(torch.equal(x, v.value) for x, v in zip(before, model.variables, strict=True))
     assert calls == (keras.Layer.__call__, keras.Operation.__call__, still.activation)
     assert [name.split("/", 1)[1] for name in result["frozen"]] == ["still/kernel", "still/bias"]
@@ -266,64 +212,20 @@ def test_layers_inside_remat_or_scan_count_as_part_of_what_holds_them() -> None:
             x = linen.remat(Mlp)()(x)
             return linen.Dense(3)(linen.RNN(linen.LSTMCell(4))(x[:, :, None])[:, -1])
 
-    rows = _probe("signal-flax").measure(Held(), jnp.ones((4, 8)))["layers"]
+    rows = probe("signal-flax").measure(Held(), jnp.ones((4, 8)))["layers"]
     assert [row["type"] for row in rows] == ["RNN", "Dense"]
 
 
 @pytest.mark.parametrize("form", ["signal-flax", "signal-keras"])
 def test_the_first_nonfinite_tensor_is_located_in_every_form(form: str) -> None:
-    _, b, c, batch = _same_weights()
+    _, b, c, batch = same_weights()
     if form == "signal-flax":
         b.layers[2].kernel[...] = jnp.full((8, 8), 3e38)
-        first = _probe(form).measure(b, jnp.array(batch) + 10)["first_nonfinite"]
+        first = probe(form).measure(b, jnp.array(batch) + 10)["first_nonfinite"]
         assert first["name"] == "layers/2"
     else:
         c.layers[1].kernel.assign(np.full((8, 8), 3e38, "float32"))
-        first = _probe(form).measure(c, batch + 10)["first_nonfinite"]
+        first = probe(form).measure(c, batch + 10)["first_nonfinite"]
         assert first["name"] == c.layers[1].name
     assert (first["pass"], first["tensor"], first["step"]) == ("forward", "output", 0)
     assert first["after"].startswith("output of")
-
-
-SCRIPTS = {
-    "signal-flax": (
-        "from flax import linen\n\n\ndef make():\n    return linen.Sequential([linen.Dense(8), linen.relu])\n",
-        "",
-    ),
-    "signal-keras": (
-        "import keras\n\n\ndef make():\n    return keras.Sequential([keras.layers.Dense(8, 'relu')])\n",
-        "jax",
-    ),
-}
-
-
-@pytest.mark.parametrize("form", SCRIPTS)
-def test_the_forms_run_from_a_terminal(form: str, tmp_path: Path) -> None:
-    text, backend = SCRIPTS[form]
-    (tmp_path / file_name(form)).write_text(probe_source(form), encoding="utf-8")
-    (tmp_path / "nets.py").write_text(text, encoding="utf-8")
-    command = [sys.executable, file_name(form), *"--model nets:make --input 6 --batch 4".split()]
-    environment = {**os.environ, "KERAS_BACKEND": backend or "torch"}
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=180, check=True, env=environment
-    )
-    document = json.loads(done.stdout)
-    assert [row["type"] for row in document["layers"]] == ["Dense", "ReLU"]
-    assert document["layers"][0]["weight_grad_norm"] > 0
-    assert document.get("backend", backend) == backend
-
-
-def test_what_both_numpy_forms_compute_is_written_alike() -> None:
-    names = "_statistics _cosine _gradient _weight_numbers _half _first_nonfinite _number printed".split()
-
-    def source(form: str, name: str) -> str:
-        text = probe_source(form)
-        return text[text.index(f"def {name}(") :].split("\n\n\n")[0]
-
-    assert all(source("signal-flax", name) == source("signal-keras", name) for name in names)
-    assert source("signal", "printed") == source("signal-keras", "printed")
-
-
-@pytest.mark.parametrize("name", PROBES)
-def test_a_probe_imports_nothing_of_this_package(name: str) -> None:
-    assert "kaiming" not in probe_source(name).lower()

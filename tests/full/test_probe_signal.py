@@ -5,15 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kaiming_mcp.architecture.notation import read_notation
-from kaiming_mcp.measurements.reader import read_measurements
 from kaiming_mcp.probes import probe_source
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT
 from kaiming_mcp.signal.trace import trace
@@ -121,32 +117,6 @@ def test_a_loss_is_measured_with_its_gradient(probe: Any) -> None:
     assert result["cotangent"] == "loss"
     assert result["loss"] == pytest.approx(math.log(5), abs=0.5)
     assert result["layers"][0]["weight_grad_norm"] > 0
-
-
-def test_the_probe_runs_from_a_terminal_and_prints_json_only(tmp_path: Path) -> None:
-    (tmp_path / "signal_probe.py").write_text(probe_source("signal"), encoding="utf-8")
-    (tmp_path / "nets.py").write_text(
-        "from torch import nn\nprint('hello')\n\n"
-        "def make():\n    return nn.Sequential(nn.Embedding(50, 16), nn.Linear(16, 4))\n",
-        encoding="utf-8",
-    )
-    command = [
-        sys.executable,
-        "signal_probe.py",
-        "--model",
-        "nets:make",
-        "--input",
-        "12",
-        "--tokens",
-        "50",
-        "--batch",
-        "4",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120, check=True)
-    document = json.loads(done.stdout)
-    assert [row["type"] for row in document["layers"]] == ["Embedding", "Linear"]
-    assert document["layers"][1]["shape"] == [12, 4]
-    assert "hello" in done.stderr
 
 
 def _small() -> tuple[Any, Any, Any]:
@@ -308,23 +278,3 @@ def test_a_parametrized_layer_an_lstm_and_attention_have_rows_with_weights(probe
 def test_steps_without_a_loss_are_refused(probe: Any) -> None:
     with pytest.raises(ValueError, match="steps need a loss"):
         probe.measure(nn.Linear(4, 4), torch.randn(4, 4), steps=2)
-
-
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_steps_are_measured_from_a_terminal(tmp_path: Path, loss: str) -> None:
-    (tmp_path / "signal_probe.py").write_text(probe_source("signal"), encoding="utf-8")
-    (tmp_path / "nets.py").write_text(
-        "from torch import nn\n\n"
-        "def make():\n    return nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3))\n",
-        encoding="utf-8",
-    )
-    options = f"--model nets:make --input 8 --batch 16 --loss {loss} --classes 3 --steps 20 --lr 0.5"
-    command = [sys.executable, "signal_probe.py", *options.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120, check=True)
-    found = read_measurements(done.stdout)
-    series = found.of("loss")
-    assert series is not None
-    assert len(series.points) == 21
-    assert series.points[-1].value.x < series.points[0].value.x
-    assert [layers.at.x for layers in found.per_layer if layers.at] == [0, 20]
-    assert found.not_understood == ()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
-from kaiming_mcp.architecture.ir import Network
-from kaiming_mcp.diagnosis.gradients.evidence import Evidence, log_ratio
+from kaiming_mcp.diagnosis.gradients.courses import SHALLOW
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
 from kaiming_mcp.diagnosis.gradients.remedies import DO, EFFECTS, PROBE, Change
-from kaiming_mcp.diagnosis.gradients.theory import change_of
-from kaiming_mcp.diagnosis.network import structure, variants
-from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
-from kaiming_mcp.diagnosis.network.traced import gain_candidates
-from kaiming_mcp.diagnosis.principles import INIT, RESIDUAL, SIMPLE
-from kaiming_mcp.scaffold import bounded, number, power
-from kaiming_mcp.signal.initialization import Initialization
+from kaiming_mcp.diagnosis.gradients.traced import best_traced, contradicted
+from kaiming_mcp.diagnosis.gradients.trends import layer_factor, log_ratio
+from kaiming_mcp.diagnosis.gradients.watch import watched
+from kaiming_mcp.diagnosis.gradients.zeros import FROZEN
+from kaiming_mcp.diagnosis.principles import RESIDUAL, SIMPLE
+from kaiming_mcp.scaffold import bounded, number
+
+_SOFTMAX_TWICE = r"(?<!log)(?<!log_)\bsoftmax\b[^\n]{0,80}\bcross[- _]?entropy(?:loss)?\b"
+_NO_SOFTMAX = r"\b(?:no|not|without|never|removed?)\b[^.\n]{0,20}\bsoftmax"
+"""A softmax in front of a loss that takes logits."""
+
+IDLE_UPDATE, USUAL_UPDATE = 1e-5, 1e-3
+"""Update over weight: below the first nothing moves in a thousand steps; the second is the usual rule of thumb."""
 
 
 def change_for(e: Evidence, c: Candidate) -> Change:
@@ -29,9 +34,19 @@ def change_for(e: Evidence, c: Candidate) -> Change:
     if c.mechanism == "saturation":
         return _saturation(e, c)
     if c.mechanism == "structural_zero":
-        return _structural(e)
+        return _structural(e, c)
+    if c.mechanism == "target_scale" and (
+        e.training.second_derivatives or "term of the loss" in f"{c.title} {c.located}"
+    ):
+        return Change(
+            "Make the equation non-dimensional, or divide each term of the loss by its own first value, so that every term starts "
+            "near 1; another seed or a restart leaves the scale where it is.",
+            *EFFECTS[c.mechanism],
+        )
     if c.mechanism == "clip_never_binds":
         return _clip(e)
+    if c.mechanism == "nothing_wrong":
+        return watched(e)
     return Change(DO[c.mechanism], *EFFECTS[c.mechanism])
 
 
@@ -42,17 +57,16 @@ def _course(e: Evidence, c: Candidate) -> Change:
     better = _measured_variant(e)
     if better is not None:
         return Change(*better, test, RESIDUAL)
-    if e.subject is not None and e.subject.course is not None:
-        best = _traced(e.subject)
-        if best is not None:
-            do, then, principle = best
-            now, after = change_of(e.subject.course), change_of(then)
-            effect = (
-                f"traced on this network: gradient amplitude first/last {power(now.backward)} -> {power(after.backward)}, "
-                f"activation amplitude last/first {power(now.forward)} -> {power(after.forward)}, share that differs between "
-                f"inputs {e.subject.course.across:.2g} -> {then.across:.2g}"
-            )
-            return Change(do, effect, test, principle)
+    if contradicted(e, c.mechanism):
+        return Change(
+            "Before any change print the std of every weight as it is at the start: the text says one initialization, the "
+            "numbers another.",
+            "a std that is not sqrt(2/fan_in) (He) or 1/sqrt(3 fan_in) (PyTorch) names the layers that were never initialised so",
+            test,
+        )
+    best = best_traced(e)
+    if best is not None:
+        return Change(best.do, best.effect, test, best.principle)
     if e.training.setting("classes") is None and c.predicted and "initial weights" in c.title:
         return Change(
             "Initialise with He, std sqrt(2/fan_in), biases 0, and lower the rate to 0.01 or less; keep the activation.",
@@ -60,52 +74,6 @@ def _course(e: Evidence, c: Candidate) -> Change:
             test,
         )
     return _from_rate(e, c, test)
-
-
-def _traced(subject: Subject) -> tuple[str, Course, str] | None:
-    """The least change that makes this network healthy in theory; else the one that comes nearest."""
-    found = list[tuple[str, Course, str]]()
-    for do, network, init, principle in _options(subject):
-        then = course_of(network, init, subject.batch)
-        if then is None:
-            continue
-        if then.healthy:
-            return do, then, principle
-        found.append((do, then, principle))
-    best = min(found, key=lambda f: f[1].worst, default=None)
-    return (
-        best if best is not None and subject.course is not None and best[1].worst < subject.course.worst / 2 else None
-    )
-
-
-def _options(subject: Subject) -> Iterator[tuple[str, Network, Initialization, str]]:
-    network, init = subject.network, subject.init
-    if not subject.normed and not structure.has_skip(network.root):
-        for best, _ in gain_candidates(subject)[:1]:
-            yield f"Initialise every weighted layer with {best.describe()}, biases 0.", network, best, INIT
-        if subject.activation is not None and subject.activation.name == "sigmoid":
-            swapped = variants.with_activation(network, "sigmoid", "tanh")
-            gain = Initialization("xavier", gain=5 / 3)
-            yield f"Replace the hidden sigmoids by tanh with {gain.describe()}, biases 0.", swapped, gain, INIT
-    sums = sum(n for _, n in structure.residuals(network.root))
-    if sums and not subject.normed:
-        scale = 1 / math.sqrt(sums)
-        scaled = variants.with_branch_scale(network, scale)
-        yield f"Multiply every residual branch by 1/sqrt({sums}) = {scale:.3g}.", scaled, init, RESIDUAL
-    if not subject.normed:
-        normed = variants.with_norm_before_activation(network)
-        yield "Put a normalization in front of every nonlinearity.", normed, init, INIT
-    if not sums:
-        skipped = variants.with_skips(network)
-        yield (
-            "Group the layers in pairs into residual blocks with LayerNorm first: h + W2 f(LN(W1 f(LN(h)))).",
-            skipped,
-            init,
-            RESIDUAL,
-        )
-    if subject.normed and not sums:
-        layered = variants.with_norm_kind(network, "batch", "layer")
-        yield "Replace batch norm by layer norm.", layered, init, INIT
 
 
 def _measured_variant(e: Evidence) -> tuple[str, str] | None:
@@ -140,13 +108,30 @@ def _from_rate(e: Evidence, c: Candidate, test: str) -> Change:
             f"loss and global gradient norm of every step, and {PROBE} at the last step before the growth",
             SIMPLE,
         )
+    if c.mechanism == "growth" and e.says(r"\bres(?:idual|net)\w*|\bskip\b") and not e.says(r"\bpre-?norm"):
+        blocks = e.depth
+        scale = f"1/sqrt({blocks}) = {1 / math.sqrt(blocks):.3g}" if blocks > SHALLOW else "1/sqrt(number of blocks)"
+        return Change(
+            f"Multiply every residual branch by {scale}, or put a norm first in each branch; He alone makes E[x²] double per block.",
+            f"factor per block {layer_factor(shown):.3g} -> about 1, and E[x²] of the trunk grows by e over all blocks, not by 2 per block"
+            if shown is not None
+            else "E[x²] of the trunk grows by e over all blocks, not by 2 per block",
+            test,
+            RESIDUAL,
+        )
+    if c.mechanism == "bias_floor":
+        return Change(
+            "Initialise every weighted layer with He, biases 0 (for ReLU: 2.45 times the std of PyTorch's default).",
+            "gradient factor per layer 0.408 -> 1, and cosine between inputs at the last layer below 0.99",
+            test,
+        )
     if name == "sigmoid":
         tail = (
             "tanh with Xavier gain 5/3"
             if e.training.second_derivatives
             else "tanh with Xavier gain 5/3, or ReLU with He"
         )
-        ratio = f" now x{shown.travel_factor:.3g} per layer" if shown is not None else ""
+        ratio = f" now x{layer_factor(shown):.3g} per layer" if shown is not None else ""
         return Change(
             f"Replace the hidden sigmoids by {tail}, biases 0.",
             f"gradient factor per layer from at most 0.25 of the weight's gain to about 1 ({ratio.strip() or 'measure it'})",
@@ -158,13 +143,13 @@ def _from_rate(e: Evidence, c: Candidate, test: str) -> Change:
             "gradient first/last within a factor 10",
             test,
         )
-    gain = 1 / shown.travel_factor
+    gain = 1 / layer_factor(shown)
     if not 0.2 < gain < 5 and "relu" not in name:
         rectified = "" if e.training.second_derivatives else "He for ReLU, "
         return Change(
             f"Initialise every weighted layer for its nonlinearity ({rectified}Xavier with gain 5/3 for tanh; no hidden "
             "sigmoids), biases 0.",
-            f"factor per layer {shown.travel_factor:.3g} -> about 1, first/last {number(bounded(log_ratio(shown)))} -> within 0.1 to "
+            f"factor per layer {layer_factor(shown):.3g} -> about 1, first/last {number(bounded(log_ratio(shown)))} -> within 0.1 to "
             "10 (what each nonlinearity's gain is derived for)",
             test,
         )
@@ -174,7 +159,7 @@ def _from_rate(e: Evidence, c: Candidate, test: str) -> Change:
         "is He initialization."
         if 2.1 < gain < 2.8 and "relu" in (name or "relu")
         else f"Multiply the initial std of every hidden weight by {gain:.3g}, biases 0{norm}.",
-        f"factor per layer {shown.travel_factor:.3g} -> 1, first/last {number(bounded(log_ratio(shown)))} -> about 1 "
+        f"factor per layer {layer_factor(shown):.3g} -> 1, first/last {number(bounded(log_ratio(shown)))} -> about 1 "
         "(from the measured rate; exact for piecewise linear activations without norms)",
         test,
     )
@@ -185,18 +170,26 @@ def _stuck(e: Evidence) -> Change:
         "loss on one fixed batch of 32 over 200 steps: it must fall below 0.1; and "
         f"{PROBE} at step 0: gradient first/last, and cosine between inputs at the last layer"
     )
-    if e.subject is not None and e.subject.course is not None and not e.subject.course.healthy:
-        best = _traced(e.subject)
-        if best is not None:
-            do, then, principle = best
-            now, after = change_of(e.subject.course), change_of(then)
-            return Change(
-                do,
-                f"traced on this network: gradient amplitude first/last {power(now.backward)} -> {power(after.backward)}; share "
-                f"that differs between inputs {e.subject.course.across:.2g} -> {then.across:.2g}",
-                test,
-                principle,
-            )
+    if e.says(_SOFTMAX_TWICE) and not e.says(_NO_SOFTMAX):
+        return Change(
+            "Take the softmax out and give the logits to the cross entropy, which applies its own.",
+            "slope of the loss from at most p(1 - p) of the second softmax, whose inputs span no more than 1, to that of the "
+            "logits; the loss can then fall below ln(1 + (C - 1)/e), its least value with two softmaxes",
+            test,
+            SIMPLE,
+        )
+    ratios = sorted(x for _, x in e.column("update ratio") if x > 0)
+    if ratios and (median := ratios[len(ratios) // 2]) < IDLE_UPDATE:
+        return Change(
+            f"Multiply the learning rate by {number(float(f'{USUAL_UPDATE / median:.1g}'))}: the updates are {number(median)} of "
+            "the weights, so nothing can move.",
+            f"update ratio {number(median)} -> about {USUAL_UPDATE:g}, and the loss leaves ln C within some hundred steps",
+            f"{test.partition('; and')[0]}, and the update ratio of every layer",
+            SIMPLE,
+        )
+    best = best_traced(e) if e.subject is not None and e.subject.course and not e.subject.course.healthy else None
+    if best is not None:
+        return Change(best.do, best.effect, test, best.principle)
     return Change(
         "Overfit one fixed batch of 32 examples with everything else as it is (no softmax before cross entropy, rate 1e-4 with Adam).",
         "a sound network falls below a loss of 0.1 within 200 steps; if it stays at ln C the forward or backward pass is cut",
@@ -225,13 +218,28 @@ def _saturation(e: Evidence, c: Candidate) -> Change:
     )
 
 
-def _structural(e: Evidence) -> Change:
-    lora = e.says(r"\blora")
-    if lora:
+def _structural(e: Evidence, c: Candidate) -> Change:
+    lora, effect = (
+        e.says(r"\blora"),
+        "after step 1 the zero-initialised layer is not 0 and the gradients before it are above 0",
+    )
+    if e.zeros.moved:
+        do = "None: the layers that were 0 at the first step have a gradient at the next, as a zero-initialised branch should."
+        effect = "their gradients stay above 0 from the second step on"
+    elif lora:
         do = (
             "None at step 0: with B = 0 the gradient of A is exactly 0 and that of B is not. Take one step and look again; where "
             "B is 0 as well, look for requires_grad, detach, or saturation behind a weight clip, not for depth."
         )
+    elif cut := e.says(r"\.detach\(\)|\bno_grad\b|stop_gradient"):
+        do = f"Take the `{cut[0]}` out of the path from these layers to the loss (or leave it, if they are meant to stay)."
+        effect = "their gradients become numbers at the first step"
+    elif e.listed("frozen") or e.says(FROZEN):
+        do = (
+            f"Set requires_grad = True on {c.located or 'these layers'} and give them to the optimizer, if they are meant to "
+            "learn; frozen layers have no gradient, and that is no vanishing."
+        )
+        effect = "their gradients become numbers at the first step; those of the other layers stay as they are"
     else:
         do = (
             "None yet: take one optimizer step and print the same gradients again. A zero-initialised layer moves first and the "
@@ -241,7 +249,7 @@ def _structural(e: Evidence) -> Change:
     size = f"(now {number(max(x for _, x in live))} where it is not 0)" if live else ""
     return Change(
         do,
-        f"after step 1 the zero-initialised layer is not 0 and the gradients before it are above 0 {size}".strip(),
+        f"{effect} {size}".strip(),
         "gradients of the same layers at steps 0, 1 and 2, printed with %.3e",
         RESIDUAL,
     )

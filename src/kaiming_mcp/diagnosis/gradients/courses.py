@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Iterator
 
-from kaiming_mcp.diagnosis.gradients.evidence import Evidence, log_ratio, per_layer_text
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
 from kaiming_mcp.diagnosis.gradients.theory import predicted_change
+from kaiming_mcp.diagnosis.gradients.trends import layer_factor, layers_of, log_ratio, per_layer_text
+from kaiming_mcp.diagnosis.gradients.words import ratio_by_depth
 from kaiming_mcp.diagnosis.network.rules_gain import COLLAPSED
 from kaiming_mcp.measurements.trend import Trend
 from kaiming_mcp.scaffold import bounded, number, power
@@ -20,14 +22,18 @@ LARGE = math.log(100)
 GROWN = math.log(30)
 """Growth that is a fault where nothing is learned."""
 SHALLOW = 3
-ALIKE = 1e-3
+GRAPH = r"\bgraph\w*\b|\bGNNs?\b|\bGCN\w*|\bGAT(?:Conv|v2)?\b|\bEdgeConv|\bMRConv|\bGraphSAGE|\bSAGEConv|message passing|\bnodes?\b"
+"""Words of networks on graphs."""
+ALIKE, NEARLY = 1e-3, 1e-2
 """1 - cosine between two inputs, below which a layer no longer tells them apart."""
 
 
 def course_candidates(e: Evidence) -> Iterator[Candidate]:
     """Decay, growth and the bias floor, from layers that were measured; else from theory."""
     backward, forward = _fact(e, e.gradient, "gradient"), _fact(e, e.activation, "activation")
-    if e.gradient is None and e.activation is None:
+    if (e.gradient is None and e.activation is None) or ratio_by_depth(e.told):
+        if (floor := _floor(e, 0.0, 0.0)) is not None:
+            yield floor
         yield from _ratios(e)
         yield from _predicted(e)
         yield from _stated(e)
@@ -63,13 +69,20 @@ def _change(shown: Trend | None, depth: int) -> float:
     """ln of first over last amplitude, 0 where it is no course over depth: too few layers, one jump, no trend."""
     if shown is None or depth <= SHALLOW or len(shown.rows) < 2 or shown.zeros:
         return 0.0
-    if len(shown.rows) > 2 and math.isfinite(shown.error) and not shown.significant:
+    unsure = len(shown.rows) > 2 and math.isfinite(shown.error) and not shown.significant
+    if unsure and not (_one_way(shown) and abs(log_ratio(shown)) > SEVERE):
         return 0.0
     if shown.used < 2:
         return 0.0
     change = log_ratio(shown)
     line = -shown.amplitude_rate * (len(shown.rows) - 1)
     return change if change * line > 0 else 0.0
+
+
+def _one_way(shown: Trend) -> bool:
+    """Whether few rows go one way all along: three numbers of thirty layers show the course, with a wide error."""
+    sizes = [abs(row.values[shown.quantity].x) for row in shown.rows]
+    return sizes in (sorted(sizes), sorted(sizes, reverse=True))
 
 
 def _fact(e: Evidence, shown: Trend | None, what: str) -> str:
@@ -80,10 +93,10 @@ def _fact(e: Evidence, shown: Trend | None, what: str) -> str:
     first, last = shown.rows[0].name, shown.rows[-1].name
     ends = f"{first}/{last} = {number(ratio)}" if shown.backward else f"{last}/{first} = {number(1 / ratio)}"
     return e.facts.add(
-        f"{shown.quantity.kind} ({shown.quantity.statistic}) over {len(shown.rows)} layers: amplitude {ends}, "
+        f"{shown.quantity.kind} ({shown.quantity.statistic}) over {layers_of(shown)} layers: amplitude {ends}, "
         f"{per_layer_text(shown)} towards the {'input' if shown.backward else 'output'}{cut}",
         "measured",
-        shown.travel_factor,
+        layer_factor(shown),
         "per layer" if what == "gradient" else "per layer forward",
     )
 
@@ -107,7 +120,7 @@ def _even(shown: Trend | None) -> bool:
 def _alive(e: Evidence) -> bool:
     """Whether some statistic of the activations keeps its size over the depth."""
     layers = next((one for one in e.measured.per_layer if one.of("activation")), None)
-    if layers is None:
+    if layers is None or len(layers.rows) < 2:
         return True
     for quantity in (q for q in layers.quantities if q.kind == "activation"):
         values = [abs(row.values[quantity].x) for row in layers.rows if quantity in row.values]
@@ -122,10 +135,13 @@ def _floor(e: Evidence, back: float, ahead: float) -> Candidate | None:
     if e.cosine and not e.learning:
         alike = [name for name, cosine in e.cosine if 1 - cosine < ALIKE]
         alive = _alive(e)
-        if len(alike) >= 2 and alive and (decays or e.gradient is None):
+        near = [x for _, x in e.cosine[-3:] if 1 - x < NEARLY]
+        alone = len(e.cosine) == 1 and e.depth != 0 and not e.says(GRAPH) and not e.tokens
+        settled = len(alike) >= 2 or (len(alike) == 1 and (len(near) == 3 or alone))
+        if settled and alive and (decays or e.gradient is None):
             last = e.cosine[-1]
             fact = e.facts.add(
-                f"cosine between two inputs: {last[1]:.6g} at {last[0]}; alike from {alike[0]} on",
+                f"cosine between two inputs: {last[1]:.6g} at {last[0]}; alike from {alike[0]} on{e.cosine_from}",
                 "measured",
                 last[1],
                 "cosine",
@@ -142,7 +158,7 @@ def _floor(e: Evidence, back: float, ahead: float) -> Candidate | None:
     ):
         level = bounded(e.activation.level)
         fact = e.facts.add(
-            f"activations stay alive (about {number(level)}, x{e.activation.travel_factor:.3g} per layer) "
+            f"activations stay alive (about {number(level)}, x{layer_factor(e.activation):.3g} per layer) "
             "while the gradient decays",
             "measured",
         )
@@ -179,7 +195,10 @@ def _predicted(e: Evidence) -> Iterator[Candidate]:
 def _ratios(e: Evidence) -> Iterator[Candidate]:
     """Gradient ratios that were measured as such, of one network or of several depths."""
     found = [f for f in e.measured.facts if f.quantity.kind == "gradient ratio" and f.value.finite and f.value.x > 0]
-    if not found or e.learning:
+    if e.learning:
+        return
+    if not found:
+        yield from _sweep(e)
         return
     logs = {f: math.log(f.value.x) * (-1 if re.search(r"last\s?/\s?first", f.text, re.I) else 1) for f in found}
     worst = max(found, key=lambda f: abs(logs[f]))
@@ -203,6 +222,26 @@ def _ratios(e: Evidence) -> Iterator[Candidate]:
         yield Candidate("true_decay_backward", 0.86, (fact,), "the first layer")
     elif logs[worst] > GROWN:
         yield Candidate("growth", 0.86, (fact,), "the first layer")
+
+
+def _sweep(e: Evidence) -> Iterator[Candidate]:
+    """The gradient ratio of networks of several depths, as a sentence lists them."""
+    found = [(depth, math.log(x)) for depth, x in ratio_by_depth(e.told) if x > 0]
+    if len(found) < 2 or found[0][0] == found[-1][0]:
+        return
+    (shallow, _), (deep, log) = found[0], found[-1]
+    slope = (log - found[0][1]) / (deep - shallow)
+    fact = e.facts.add(
+        f"gradient first/last {number(bounded(log))} at depth {deep}; x{number(bounded(slope))} per layer of depth, from depth "
+        f"{shallow} to {deep}",
+        "measured",
+        bounded(slope),
+        "per layer",
+    )
+    if log < -LARGE:
+        yield Candidate("true_decay_backward", 0.86, (fact,), "the first layer", even=True)
+    elif log > GROWN:
+        yield Candidate("growth", 0.86, (fact,), "the first layer", even=True)
 
 
 def _stated(e: Evidence) -> Iterator[Candidate]:

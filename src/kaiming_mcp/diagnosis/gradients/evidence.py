@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 from kaiming_mcp.diagnosis.facts import Facts
-from kaiming_mcp.diagnosis.gradients.labels import labelled, measured_events, shares
+from kaiming_mcp.diagnosis.gradients import lines, words
+from kaiming_mcp.diagnosis.gradients.labels import (
+    beside,
+    headings,
+    labelled,
+    labelled_series,
+    measured_events,
+    of_layers,
+    shares,
+)
+from kaiming_mcp.diagnosis.gradients.listed import listed_layers, told_layers
 from kaiming_mcp.diagnosis.gradients.loss import Losses, losses
+from kaiming_mcp.diagnosis.gradients.trends import GRADIENTS, STATISTICS, alike_from, best_trend, layers_of
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.subject import Subject
 from kaiming_mcp.measurements.quantity import Quantity
 from kaiming_mcp.measurements.record import Event, LayerRow, Measurements, PerLayer, Training
-from kaiming_mcp.measurements.trend import SQUARES, Trend, trend
+from kaiming_mcp.measurements.trend import Trend
 
+LAST_NORMS = 3
 LONGEST = 60_000
 """Characters of a text that are searched for statements."""
-_GRADIENTS = ("activation gradient", "gradient", "weight gradient")
-_STATISTICS = (
-    "sum square", "norm", "rms", "mean square", "std", "variance", "mean abs", "unknown", "value", "median", "max", "mean",
-)  # fmt: skip
 _DEPTH_IN_NAME = re.compile(r"\d+")
 
 
@@ -52,13 +60,13 @@ class Evidence:
     @cached_property
     def gradient(self) -> Trend | None:
         """Gradients over depth at the first time that was measured."""
-        return self._first(_GRADIENTS)
+        return self._first(GRADIENTS)
 
     @cached_property
     def late_gradient(self) -> Trend | None:
         """Gradients over depth at the last time, where more than one was measured."""
-        times = [one for one in self.measured.per_layer if any(one.of(k) for k in _GRADIENTS)]
-        return _best(times[-1:], _GRADIENTS) if len(times) > 1 else None
+        times = [one for one in self.measured.per_layer if any(one.of(k) for k in GRADIENTS)]
+        return best_trend(times[-1:], GRADIENTS) if len(times) > 1 else None
 
     @cached_property
     def activation(self) -> Trend | None:
@@ -68,12 +76,21 @@ class Evidence:
     @cached_property
     def cosine(self) -> tuple[tuple[str, float], ...]:
         """Cosine between inputs, or between nodes, by layer."""
-        return self.column("cosine")
+        return self.column("cosine") or words.alike(self.told) or alike_from(self.rows("spread"))
 
     @cached_property
     def losses(self) -> Losses | None:
         """The course of the loss."""
         return losses(self.measured, self.said, self.outputs)
+
+    @property
+    def cosine_from(self) -> str:
+        """Where the cosines come from, where no column of the log holds them."""
+        return (
+            ""
+            if self.column("cosine") or not self.cosine
+            else " (from the printed lines; a spread s and a level m give m²/(m² + s²))"
+        )
 
     @property
     def outputs(self) -> int:
@@ -83,8 +100,34 @@ class Evidence:
 
     @property
     def learning(self) -> bool:
-        """Whether the loss falls and stays low."""
-        return self.losses is not None and self.losses.falling and not self.losses.plateau
+        """Whether the loss falls and stays low, and gradients still come."""
+        return self.losses is not None and self.losses.falling and not self.losses.plateau and not self.stopped
+
+    @property
+    def thriving(self) -> bool:
+        """Whether it learns so well that no measured share or scale can be its trouble."""
+        return self.learning and self.losses is not None and (self.losses.halved or not self.losses.values)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all gradients are exactly zero at the last times that were measured."""
+        norms = self.measured.of("gradient norm")
+        times = [[p.value] for p in norms.points] if norms else []
+        if not times:
+            layers = [(one, q) for one in self.measured.per_layer for kind in GRADIENTS if (q := one.of(kind))]
+            times = [[row.values[q] for row in one.rows if q in row.values] for one, q in layers]
+        ends = times[-LAST_NORMS:]
+        return len(ends) == LAST_NORMS and all(v.x == 0 and v.exact for values in ends for v in values)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether the cosines are those between tokens or nodes of one input."""
+        return bool(
+            self.says(
+                r"\b(?:tokens?|nodes?|patch(?:es)?)[_ -]?(?:\w+ ){0,2}(?:cos|sim|std|spread|alike|same|identical|pairwise)"
+                r"|\b(?:cos\w*|sim\w*)[^\n]{0,30}\b(?:between|of|among) (?:\w+ ){0,2}(?:tokens|nodes|patches)\b"
+            )
+        )
 
     @cached_property
     def depth(self) -> int:
@@ -97,7 +140,7 @@ class Evidence:
         for shown in (self.gradient, self.activation):
             if shown is None:
                 continue
-            known.append(len(shown.rows))
+            known.append(layers_of(shown))
             if len(shown.rows) == 2:
                 first, last = (_DEPTH_IN_NAME.search(row.name) for row in (shown.rows[0], shown.rows[-1]))
                 if first and last and len(last[0]) < 4:
@@ -110,7 +153,7 @@ class Evidence:
         if self.subject is not None and self.subject.activation is not None:
             return self.subject.activation.name
         named = re.findall(
-            r"\b(leaky[ _]?relu|relu|sigmoid|tanh|gelu|elu|selu|silu|swish|softplus|sine?)\b", self.said, re.I
+            r"\b(leaky[ _]?relu|relu(?=6?\b)|sigmoid|tanh|gelu|elu|selu|silu|swish|softplus|sine?)6?\b", self.said, re.I
         )
         named += [r.kind for one in self.measured.per_layer for r in one.rows if r.kind in ("ReLU", "Tanh", "Sigmoid")]
         names = list(dict.fromkeys(name.lower().replace(" ", "_").replace("leakyrelu", "leaky_relu") for name in named))
@@ -132,11 +175,29 @@ class Evidence:
 
     @cached_property
     def without_gradient(self) -> list[str]:
-        """Parameters whose gradient is printed as None."""
-        return re.findall(
-            r"(?m)^[^\w\n]{0,20}([A-Za-z_0-9][\w.]{0,200}(?:weight|bias|lora_\w{1,20}))\b[^\n]{0,40}\bNone\s*$",
+        """Parameters whose gradient is printed as None, or said to be none."""
+        printed = re.findall(
+            r"(?m)(?<![\w.])([A-Za-z_0-9][\w.]{0,200}(?:weight|bias|lora_\w{1,20}))\b"
+            r"(?:[^\n]{0,40}\bNone\s*$|\W{0,3}grad(?:ient)?\W{0,3}None\b)",
             self.told,
         )
+        return printed or words.without_gradient(self.told)
+
+    @property
+    def half(self) -> bool:
+        """Whether it runs in half precision, also where another precision is said to work."""
+        if self.training.precision in ("fp16", "amp"):
+            return True
+        other = (
+            r"\b(?:fp32|float32|bf16|bfloat16)\b[^.\n]{0,40}\b(?:fine|ok(?:ay)?|works?|trains?|runs?|no nan|nonzero)\b"
+        )
+        return bool(self.says(r"\bfp16\b|\bfloat16\b|\.half\(\)") and self.says(other))
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the loss is multiplied by a scale; a scale of 1 is none."""
+        scale = self.training.loss_scale
+        return self.training.scaler is True and not (scale is not None and scale.x <= 1)
 
     def events(self, *kinds: str) -> list[Event]:
         """Events of some kinds, in the order of the text."""
@@ -161,10 +222,13 @@ class Evidence:
 
     def column(self, kind: str) -> tuple[tuple[str, float], ...]:
         """Name and value by layer of a kind such as "dead" or "saturated", at the last time."""
-        return self._column(kind) or shares(self.measured.facts, kind)
+        found = self._column(kind) or shares(self.measured.facts, kind)
+        if not found and kind == "saturated":
+            return words.saturated(self.told) or lines.at_ends(self.told, self.activation_name == "tanh")
+        return found or (lines.dead_units(self.told) if kind == "dead" else ())
 
     def _first(self, kinds: Sequence[str]) -> Trend | None:
-        return _best(self.measured.per_layer, kinds)
+        return best_trend(self.measured.per_layer, kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +240,8 @@ class Zeros:
     live: tuple[tuple[str, float], ...] = ()
     resolution: float = 0.0
     """The largest number that a printed zero may hide."""
+    edge: float = 0.0
+    """The least gradient that stands right beside a printed zero."""
     late: bool = False
     """Whether the same rows had a gradient at an earlier time."""
     moved: bool = False
@@ -196,7 +262,7 @@ class Zeros:
 
     @staticmethod
     def _at(layers: PerLayer) -> Zeros | None:
-        kinds = (layers.of(kind, statistic) for kind in _GRADIENTS for statistic in _STATISTICS)
+        kinds = (layers.of(kind, statistic) for kind in GRADIENTS for statistic in STATISTICS)
         quantity = next((q for q in kinds if q), None)
         rows = [(r.name, r.values[quantity]) for r in layers.rows if quantity in r.values] if quantity else []
         if len(rows) < 2:
@@ -205,49 +271,29 @@ class Zeros:
         printed = tuple(n for n, v in rows if v.finite and n not in exact and (v.x == 0 or (v.below and not v.bound)))
         live = tuple((n, abs(v.x)) for n, v in rows if v.finite and n not in exact and n not in printed)
         hidden = [v.size[1] for n, v in rows if n in printed]
-        return Zeros(exact, printed, live, max(hidden, default=0.0))
+        shown, cut = dict(live), set(printed)
+        edges = [shown[a] for (a, _), (b, _) in (*pairwise(rows), *pairwise(rows[::-1])) if a in shown and b in cut]
+        return Zeros(exact, printed, live, max(hidden, default=0.0), min(edges, default=0.0))
 
 
-def _best(times: Sequence[PerLayer], kinds: Sequence[str]) -> Trend | None:
-    """The trend of the most telling quantity: activation gradients before weight gradients, norms before means."""
-    for kind in kinds:
-        for layers in times:
-            found = sorted(
-                (q for q in layers.quantities if q.kind == kind and q.statistic in _STATISTICS),
-                key=lambda q: _STATISTICS.index(q.statistic),
-            )
-            for quantity in found:
-                if (result := trend(layers, quantity)) is not None:
-                    return result
-    return None
+def merged(log: Measurements, symptom: Measurements, training: Training, words: str) -> Measurements:
+    """Measurements of both texts as one, with columns named that lost their words; `words` ends in the log.
 
-
-def log_ratio(shown: Trend) -> float:
-    """ln of the amplitude at the first row over that at the last; by the line where printing cut an end off."""
-    x = shown.ratio.x
-    log = math.log(x) if math.isfinite(x) and x > 0 else -shown.rate * (len(shown.rows) - 1)
-    return log / 2 if shown.quantity.statistic in SQUARES else log
-
-
-def rate_error(shown: Trend) -> float:
-    """Standard error of the amplitude's rate."""
-    return shown.error / 2 if shown.quantity.statistic in SQUARES else shown.error
-
-
-def per_layer_text(shown: Trend) -> str:
-    """The factor per layer in the direction of travel, with its error."""
-    error = rate_error(shown)
-    doubt = f" ± {shown.travel_factor * error:.2g}" if math.isfinite(error) and error > 0 else ""
-    return f"x{shown.travel_factor:.3g}{doubt} per layer"
-
-
-def merged(*texts: Measurements, training: Training, words: str) -> Measurements:
-    """Measurements of several texts as one, with columns named that lost their words."""
+    Rows in the symptom are named by the sentences around them, those of a log by the line above them alone: whatever
+    the symptom says, it names no number of a log.
+    """
+    log = replace(log, per_layer=of_layers(log, words))
+    texts = (log, symptom)
+    above = headings(log.per_layer, words)
+    layers = [labelled(one, words, line) for one, line in zip(log.per_layer, above, strict=True)]
+    layers += [labelled(one, words, "" if layers else words) for one in symptom.per_layer]
+    layers = layers or [labelled(one, words, words) for m in texts for one in listed_layers(m, words)]
+    layers = layers or list(told_layers(words))
     return Measurements(
-        per_layer=tuple(labelled(one, words) for m in texts for one in m.per_layer),
-        series=tuple(s for m in texts for s in m.series),
+        per_layer=tuple(layers),
+        series=tuple(labelled_series(s) for m in texts for s in m.series),
         events=measured_events(tuple(e for m in texts for e in m.events)),
-        facts=tuple(f for m in texts for f in m.facts),
+        facts=(*log.facts, *beside(symptom, log)),
         training=training,
         understood=tuple(u for m in texts for u in m.understood),
         not_understood=tuple(n for m in texts for n in m.not_understood),

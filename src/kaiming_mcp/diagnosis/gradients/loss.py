@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kaiming_mcp.measurements.record import Measurements, Series
+from kaiming_mcp.diagnosis.gradients.words import accuracy_by_depth
+from kaiming_mcp.measurements.record import Fact, Measurements, Series
 from kaiming_mcp.scaffold import number
 
 USUAL_CLASSES = (2, 10, 100, 1000)
 """Numbers of classes that a loss alone may suggest; any other needs an accuracy or a statement."""
 NEAR = 0.012
 """Relative distance from ln C within which a loss counts as that of a constant prediction."""
+BEYOND = 1e5
+CHANCE = 0.2
+"""Relative distance from ln C of a first loss."""
 LEARNED = 0.93
 """Share of the first loss, or of ln C, below which something was learned."""
 
@@ -78,13 +82,30 @@ class Losses:
     @property
     def died(self) -> bool:
         """Whether the loss fell and then returned to a constant."""
-        if not self.learned or len(self.values) < 4 or self.falling or min(self.values) > 0.75 * self.first:
+        if not self.learned or len(self.values) < 4 or self.falling:
+            return False
+        fell = min(self.values) <= 0.75 * self.first
+        if not fell and not (self.at_chance and self.classes and max(self.accuracy, default=0.0) > 2 / self.classes):
             return False
         least, tail = min(self.values), self.values[-max(2, len(self.values) // 5) :]
         ends = min(tail) > least + 0.5 * abs(self.first - least)
         if self.nan_at is not None:
             return self.values[-1] > 3 * least and self.values[-1] > least + 0.2 * abs(self.first - least)
         return ends and max(tail) < 3 * max(self.first, self.chance or 0.0)
+
+    @property
+    def halved(self) -> bool:
+        """Whether it ends below half of where it began, and did not begin beyond any usual loss."""
+        return len(self.values) > 1 and self.last < 0.5 * self.first < BEYOND
+
+    @property
+    def unstable(self) -> bool:
+        """Whether it jumps again after it had fallen: fourfold, and by a seventh of the whole fall."""
+        if len(self.values) < 5:
+            return False
+        at = min(range(len(self.values)), key=lambda i: self.values[i])
+        peak, least = max(self.values[at:]), self.values[at]
+        return 0 < 4 * least < peak and peak - least > (self.first - least) / 7
 
     @property
     def plateau(self) -> bool:
@@ -111,21 +132,27 @@ class Losses:
             return f"accuracy {number(self.accuracy[0])} to {number(self.accuracy[-1])}" if self.accuracy else "unknown"
         end = f", not finite at {self.unit} {self.nan_at:g}" if self.nan_at is not None else ""
         if len(self.values) == 1:
-            return f"loss {number(self.first)}{end}"
-        return f"loss {number(self.first)} to {number(self.values[-1])} over {len(self.values)} {self.unit}s{end}"
+            return f"loss {self.first:.8g}{end}"
+        return f"loss {self.first:.8g} to {self.values[-1]:.8g} over {len(self.values)} {self.unit}s{end}"
 
 
 def losses(measured: Measurements, said: str, outputs: int = 0) -> Losses | None:
     """The training loss and accuracy, or None where none was measured; `outputs` of the network, 0 where unknown."""
     series = _longest(measured, "loss")
     accuracy = _longest(measured, "accuracy")
+    series = series or _unnamed(measured)
     values = _summed([(p.at, p.value.x) for p in series.points if p.value.finite]) if series else ()
-    if not values:
-        initial = [f for f in measured.facts if f.quantity.kind == "loss" and f.value.finite]
-        values = tuple((0.0, f.value.x) for f in initial[:1])
+    if series is not None and series.unit == "row" and values:
+        # A chain in a sentence: what it goes on with is not always one of its numbers.
+        last = series.points[-1].value.text
+        values = (*values, *((float(len(values)), x) for x in _then(said, said.find(last) + len(last))))
+    values = values or tuple(enumerate(_told([f for f in measured.facts if _is_loss(f)])))
     correct = tuple(p.value.x for p in accuracy.points if p.value.finite) if accuracy else ()
+    by_depth = accuracy_by_depth(said)
     correct = correct or tuple(
-        f.value.x for f in measured.facts if f.quantity.kind == "accuracy" and f.value.finite and f.depth is None
+        f.value.x
+        for f in measured.facts
+        if f.quantity.kind == "accuracy" and f.value.finite and f.depth is None and not by_depth
     )
     bad = series.first_nonfinite if series else None
     if not values and not correct and bad is None:
@@ -140,6 +167,62 @@ def losses(measured: Measurements, said: str, outputs: int = 0) -> Losses | None
         basis=basis,
         accuracy=correct,
     )
+
+
+def _unnamed(measured: Measurements) -> Series | None:
+    """The one series that is logged without a name, where it begins at the chance level of the stated cross entropy."""
+    classes = 2 if measured.training.loss == "binary cross entropy" else measured.training.classes
+    alone = measured.series[0] if len(measured.series) == 1 and not measured.per_layer else None
+    if alone is None or alone.quantity.known or len(alone.points) < 4 or not classes or classes < 2:
+        return None
+    return alone if abs(alone.points[0].value.x / math.log(classes) - 1) < CHANCE else None
+
+
+def _told(facts: Sequence[Fact]) -> tuple[float, ...]:
+    """The losses that a sentence tells in order (`2.3, 2.1, 1.9`, `from 2.3 to 0.05`); else the first loss alone."""
+    facts = [f for f in facts if f.value.finite and not _is_count(f)]
+    for line in dict.fromkeys(f.line for f in facts):
+        told = [f for f in facts if f.line == line]
+        chain = len(told) == 2 and re.search(
+            rf"{re.escape(told[0].value.text)}\s?(?:to|->|→|=>|down to|up to)\s?{re.escape(told[1].value.text)}",
+            told[0].text,
+        )
+        if len(told) > 2 or chain:
+            last = told[-1].value.text
+            return (*(f.value.x for f in told), *_then(told[-1].text, told[-1].text.find(last) + len(last)))
+    return tuple(f.value.x for f in facts[:1])
+
+
+def _is_count(fact: Fact) -> bool:
+    """Whether the number counts something, as in `10 classes`."""
+    at = fact.text.find(fact.value.text)
+    return (
+        at >= 0
+        and re.match(
+            r"\W?(?:class|epoch|step|iter|layer|sample|image|gpu)", fact.text[at + len(fact.value.text) :], re.I
+        )
+        is not None
+    )
+
+
+_THEN = re.compile(
+    r"\W{0,3}(?:(?:and|then|but|suddenly|now|jump(?:s|ed)?|back|goes|went|stay(?:s|ed)?|stuck|is|at|to|up|down)\W{1,3}){1,6}"
+    r"(\d{1,6}\.\d{1,6})\b",
+    re.I,
+)
+
+
+def _is_loss(fact: Fact) -> bool:
+    """The whole loss; `initial loss` is no term of it."""
+    whole = fact.label.lower() in ("initial", "first", "start", "starting", "total")
+    return fact.quantity.kind == "loss" or (fact.quantity.kind == "loss term" and whole)
+
+
+def _then(text: str, at: int) -> Iterator[float]:
+    """The losses that a sentence goes on with: `... 0.19 then suddenly 0.693 and stays 0.693`."""
+    while found := _THEN.match(text, at):
+        yield float(found[1])
+        at = found.end()
 
 
 def _summed(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
@@ -158,12 +241,17 @@ def _classes(
     measured: Measurements, values: Sequence[float], accuracy: Sequence[float], said: str, outputs: int
 ) -> tuple[int | None, str]:
     training = measured.training
+    end = values[-1] if values else None
     if training.classes:
         setting = training.setting("classes")
-        return training.classes, "assumed" if setting and setting.basis == "assumed" else "read"
+        if setting is None or setting.basis != "assumed":
+            return training.classes, "read"
+        words = re.search(r"\bvocab\w{0,12}\W{1,4}(\d{2,7})\b", said, re.I)
+        return (int(words[1]), "read") if words else (training.classes, "assumed")
+    if training.loss == "binary cross entropy":
+        return 2, "the loss is a binary cross entropy"
     if training.loss in ("mse", "mae", "huber", "hinge") or re.search(r"\b(?:regression|mse)\b", said, re.I):
         return None, ""
-    end = values[-1] if values else None
     if outputs > 1 and (accuracy or (end is not None and abs(end / math.log(outputs) - 1) < 3 * NEAR)):
         return outputs, "the outputs of the network"
     for count in range(2, 201):
@@ -176,6 +264,10 @@ def _classes(
             return count, "the loss is ln C"
     if not values and accuracy and _near(accuracy[-1], 0.1):
         return 10, "the accuracy is 1/10"
+    if not values and len(accuracy) > 2:
+        for count in range(2, 21):
+            if all(abs(a * count - 1) < NEAR for a in accuracy):
+                return count, f"the accuracy stays at 1/{count}"
     return None, ""
 
 

@@ -54,7 +54,7 @@ def questions(e: Evidence) -> list[str]:
 def remarks(e: Evidence) -> list[str]:
     """What the words alone settle: that few residual blocks cannot vanish, that a normed sum grows linearly."""
     found = list[str]()
-    blocks = e.says(r"(?<![\w.])(\d{1,3})\s?[x×]\s?[\[\w]")
+    blocks = e.says(r"(?<![\w.])(\d{1,3})\s?[x×]\s?[\[A-Za-wyz]")
     residual = e.says(r"residual|skip|identity")
     if blocks and residual and int(blocks[1]) <= 4 and re.search(r"attention|block|layer|conv|dense", e.said, re.I):
         found.append(

@@ -8,14 +8,18 @@ from kaiming_mcp.diagnosis.gradients.courses import course_candidates
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import DECIDED, Candidate
 from kaiming_mcp.diagnosis.gradients.networks import network_candidates
-from kaiming_mcp.diagnosis.gradients.nonfinite import nonfinite_candidates
+from kaiming_mcp.diagnosis.gradients.nonfinite import grows, nonfinite_candidates
 from kaiming_mcp.diagnosis.gradients.runs import run_candidates
 from kaiming_mcp.diagnosis.gradients.scales import scale_candidates
+from kaiming_mcp.diagnosis.gradients.trends import log_ratio
+from kaiming_mcp.diagnosis.gradients.units import unit_candidates
 from kaiming_mcp.diagnosis.gradients.zeros import zero_candidates
+from kaiming_mcp.scaffold import bounded, number
 
 _RULES = (
     nonfinite_candidates,
     zero_candidates,
+    unit_candidates,
     course_candidates,
     run_candidates,
     scale_candidates,
@@ -47,6 +51,11 @@ RIVALS: dict[str, tuple[str, ...]] = {
 }
 """What else is commonly taken for it."""
 
+_CAUSES = (
+    "true_decay_forward", "true_decay_backward", "bias_floor", "saturation", "dead_relu", "underflow_half", "structural_zero",
+    "input_scale", "over_smoothing", "post_norm_warmup",
+)  # fmt: skip
+"""Faults of which a loss of a constant prediction is the consequence."""
 _WOULD_SHOW = {
     "true_decay_forward": "activations that fall by a constant factor per layer",
     "true_decay_backward": "small gradients that fall by a constant factor per layer",
@@ -67,13 +76,17 @@ _WOULD_SHOW = {
 
 
 def ranked(e: Evidence) -> list[Candidate]:
-    """One candidate a mechanism, the likeliest first."""
+    """One candidate a mechanism, and one an operation that is not finite, the likeliest first."""
     best: dict[str, Candidate] = {}
     for rules in _RULES:
         for candidate in rules(e):
-            known = best.get(candidate.mechanism)
+            key = candidate.name if candidate.mechanism == "nan_origin" else candidate.mechanism
+            known = best.get(key)
             if known is None or candidate.score > known.score:
-                best[candidate.mechanism] = candidate
+                best[key] = candidate
+    if (scale := best.get("input_scale")) and (limits := best.get("saturation")) and not scale.predicted:
+        # What saturates because large numbers go in is a consequence.
+        best["saturation"] = replace(limits, score=min(limits.score, scale.score - 0.02))
     return sorted((_weighed(e, c) for c in best.values()), key=lambda c: -c.score)
 
 
@@ -84,17 +97,22 @@ def _weighed(e: Evidence, c: Candidate) -> Candidate:
 
 def explanations(e: Evidence, candidates: list[Candidate]) -> list[str]:
     """The ranking in words: evidence for and against each."""
+    first = candidates[0].mechanism if candidates and candidates[0].score >= DECIDED else ""
     lines = [
         f"`{c.mechanism}` ({c.score:.2f}{', predicted' if c.predicted else ''}) {c.name}: for {_cited(c.evidence)}"
-        + f"; against {_cited(c.against) if c.against else _missing(e, c)}"
+        + f"; {f'it follows from `{first}`' if follows(c, first) else f'against {_cited(c.against) if c.against else _missing(e, c)}'}"
         for c in candidates[:4]
     ]
-    first = candidates[0].mechanism if candidates and candidates[0].score >= DECIDED else ""
     shown = {c.mechanism for c in candidates[:4]}
     for rival in RIVALS.get(first, ()):
         if rival not in shown and len(lines) < 4:
             lines.append(f"`{rival}` (below 0.2): would show {_WOULD_SHOW[rival]}; {_seen(e, rival)}")
     return lines
+
+
+def follows(c: Candidate, first: str) -> bool:
+    """Whether it is a consequence of the first explanation and no rival of it: what does not train stays at chance."""
+    return c.mechanism == "stuck_at_chance" and first in _CAUSES
 
 
 def _cited(ids: tuple[str, ...]) -> str:
@@ -112,10 +130,17 @@ def _seen(e: Evidence, mechanism: str) -> str:
     for name, kind in (("saturation", "saturated"), ("dead_relu", "dead"), ("bias_floor", "cosine")):
         if mechanism == name and (column := e.column(kind)):
             return f"measured: at most {max(x for _, x in column):.3g}"
+    if mechanism == "growth" and e.losses is not None and max(factors := grows(e)) > 1.05:
+        return (
+            f"measured: the loss ends at x{number(factors[0])} of its least, the gradient norm at x{number(factors[1])}"
+        )
+    if mechanism == "bias_floor" and e.subject is not None and e.subject.course is not None:
+        return f"not measured; in theory {number(e.subject.course.across)} of the last signal differs between inputs at the start"
+    for direction, shown in (("backward", e.gradient), ("forward", e.activation)):
+        if mechanism == f"true_decay_{direction}" and shown is not None and shown.used > 1:
+            return f"measured: amplitude first/last {number(bounded(log_ratio(shown)))}"
     measured = {
         "structural_zero": bool(e.zeros.live),
-        "true_decay_backward": e.gradient is not None,
-        "true_decay_forward": e.activation is not None,
         "growth": e.gradient is not None or e.losses is not None,
         "stuck_at_chance": e.losses is not None,
         "died_after_learning": e.losses is not None,

@@ -94,5 +94,14 @@ EFFECTS: dict[str, tuple[str, str, str]] = {
         "mean cosine of node features by layer, beside gradient first/last: cosine to 1 is over-smoothing, a ratio below 1e-3 is decay",
         RESIDUAL,
     ),
-    "nothing_wrong": ("none", f"validation loss; {PROBE} once more where the loss stops falling", SIMPLE),
+    "saturation": (
+        "slope p(1 - p) of the softmax from near 0 to about 1/keys, and gradients in the query and key projections",
+        "entropy of the attention weights against ln(keys), and the gradient of the query projection",
+        INIT,
+    ),
+    "structural_zero": (
+        "every layer gets a gradient above 0 at step 0",
+        "gradients of all layers at steps 0 and 1, printed with %.3e",
+        INIT,
+    ),
 }

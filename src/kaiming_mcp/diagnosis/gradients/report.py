@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kaiming_mcp.diagnosis.draft import Draft, numbered
 from kaiming_mcp.diagnosis.gradients.changes import change_for
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
+from kaiming_mcp.diagnosis.gradients.frames import FORM, SOUND, WATCH, frame_of, open_frame
 from kaiming_mcp.diagnosis.gradients.mechanisms import DECIDED, TITLES, Candidate
+from kaiming_mcp.diagnosis.gradients.operations import by_source
 from kaiming_mcp.diagnosis.gradients.questions import EXAMPLE, questions, remarks
-from kaiming_mcp.diagnosis.gradients.rank import RIVALS, explanations, ranked
+from kaiming_mcp.diagnosis.gradients.rank import explanations, ranked
 from kaiming_mcp.diagnosis.gradients.remedies import Change
 from kaiming_mcp.diagnosis.gradients.side import side_findings
-from kaiming_mcp.diagnosis.gradients.theory import compare
-from kaiming_mcp.diagnosis.principles import SIMPLE
-from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
-from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import FormField, Scaffold, Severity, Step
+from kaiming_mcp.diagnosis.gradients.start import settled
+from kaiming_mcp.diagnosis.gradients.theory import Comparison, compare
+from kaiming_mcp.diagnosis.gradients.traced import WORKS
+from kaiming_mcp.diagnosis.principles import RESIDUAL, SIMPLE
+from kaiming_mcp.diagnosis.relevance import limit_of, named_limit, quote_of
+from kaiming_mcp.library import Library, Principle
+from kaiming_mcp.scaffold import Scaffold, Severity
 
 NAME = "diagnose_gradients"
 CALM = ("nothing_wrong", "amp_calibrating", "too_shallow", "print_zeros", "clip_never_binds")
 """Verdicts that no fault of the network stands behind."""
 MOST_FACTS = 14
-FORM = [
-    FormField(
-        name="invariant", holds="what should be conserved along depth or over the steps, its value now (fact id)"
-    ),
-    FormField(name="mechanism", holds="one sentence: what multiplies, cuts or floods the gradient, citing a fact id"),
-    FormField(name="rival", holds="the next likeliest explanation, and the number that rules it out or would"),
-    FormField(name="decision", holds="one change, its predicted number, and the number at which to give it up"),
-]
+COURSES = ("true_decay_forward", "true_decay_backward", "bias_floor", "growth")
+NOT_CLEAR = 0.84
+"""Score of a course that theory does not confirm: just below what the verdict calls clear."""
 
 
 def diagnose(e: Evidence, library: Library) -> Scaffold:
     """Everything of the scaffold but the request line; a short reply where nothing was established."""
+    e = settled(e)
     candidates = ranked(e)
     said = remarks(e)
     first = candidates[0] if candidates and candidates[0].score >= DECIDED else None
@@ -48,18 +50,27 @@ def diagnose(e: Evidence, library: Library) -> Scaffold:
     return _cannot_tell(e, candidates, said, library) if first is None else _decided(e, candidates, theory, library)
 
 
-def _decided(e: Evidence, candidates: list[Candidate], theory: list[str], library: Library) -> Scaffold:
-    first = candidates[0]
+def _decided(e: Evidence, candidates: list[Candidate], theory: list[Comparison], library: Library) -> Scaffold:
+    first = _doubted(candidates, theory)
+    candidates = [first, *candidates[1:]]
     change = change_for(e, first)
     cause = next((c for c in candidates[1:] if c.predicted), None) if first.mechanism == "stuck_at_chance" else None
     severity: Severity = "note" if first.mechanism in CALM else "high" if first.score >= 0.7 else "medium"
     draft = Draft(
-        severity, change.principle, first.name, (*first.evidence, *theory), change.do, change.test, change.effect
+        severity,
+        change.principle,
+        first.name,
+        (*first.evidence, *(c.fact for c in theory if c.agrees)),
+        change.do,
+        change.test,
+        change.effect,
     )
-    drafts = [draft, *side_findings(e, first.mechanism)]
+    beside = side_findings(e, first.mechanism)
+    drafts = [draft, *beside]
+    also = f" Beside it: {'; '.join(d.title for d in beside)}." if beside and first.mechanism in CALM else ""
     return Scaffold(
         tool=NAME,
-        verdict=_verdict(first, cause, e.learning),
+        verdict=_verdict(first, cause) + also,
         mechanism=first.mechanism,
         located=first.located,
         key_numbers=_key_numbers(e, first),
@@ -67,22 +78,33 @@ def _decided(e: Evidence, candidates: list[Candidate], theory: list[str], librar
         explanations=explanations(e, candidates),
         established=e.facts.items[:MOST_FACTS],
         findings=numbered(drafts[:3], library),
-        frame=_frame(e, candidates, change),
-        answer_form=FORM,
+        frame=frame_of(candidates, change, {f.id for f in e.facts.items[:MOST_FACTS]}),
+        answer_form=WATCH if first.mechanism in SOUND else FORM,
         limits=_limits(e, first, change, library),
-        quotes=[quote_of(library, p, f"{first.name} {change.do}") for p in [library.find(change.principle)] if p],
+        quotes=[quote_of(library, p, f"{first.name} {change.do}") for p in [_principle(change, library)] if p],
         measure=change.test,
     )
 
 
-def _verdict(first: Candidate, cause: Candidate | None, learning: bool) -> str:
+def _doubted(candidates: list[Candidate], theory: list[Comparison]) -> Candidate:
+    """The first explanation, less certain where a course over depth is not the one of the theory for this network."""
+    first, misfits = candidates[0], tuple(c.fact for c in theory if not c.agrees)
+    if not misfits or first.predicted or first.mechanism not in COURSES:
+        return first
+    return replace(first, score=min(first.score, NOT_CLEAR), against=(*first.against, *misfits))
+
+
+def _principle(change: Change, library: Library) -> Principle | None:
+    """The principle of the change, where its page is about signals and gradients; simplicity alone has no words for them."""
+    return library.find(change.principle) if change.principle != SIMPLE else None
+
+
+def _verdict(first: Candidate, cause: Candidate | None) -> str:
     sure = "clear" if first.score >= 0.85 else "likely" if first.score >= 0.7 else "leaning"
     basis = "predicted by theory or from what was stated, not measured" if first.predicted else sure
     begins = "All layers take part alike; it is worst at" if first.even else "It begins at"
     place = f" {begins} {first.located}." if first.located and first.mechanism not in CALM else ""
     title = TITLES[first.mechanism] if first.name in TITLES.values() else f"{first.name} ({TITLES[first.mechanism]})"
-    if first.mechanism == "clip_never_binds" and learning:
-        title += "; otherwise nothing is wrong, the loss falls"
     why = f" Theory names a cause: {cause.name}." if cause else ""
     return f"{title[0].upper()}{title[1:]} ({basis}).{place}{why}"
 
@@ -101,6 +123,9 @@ def _key_numbers(e: Evidence, first: Candidate) -> list[str]:
 def _cannot_tell(e: Evidence, candidates: list[Candidate], said: list[str], library: Library) -> Scaffold:
     asked = questions(e)
     near = f" Nearest: {candidates[0].name} ({candidates[0].score:.2f})." if candidates else ""
+    course = e.subject.course if e.subject is not None else None
+    if course is not None and course.worst <= WORKS and e.gradient is None and not e.measured.series:
+        near = f" In theory the network is sound at initialization ({e.subject.init.describe() if e.subject else ''}).{near}"
     for line in said:
         e.facts.add(line, "computed")
     if not e.facts.items:
@@ -118,74 +143,11 @@ def _cannot_tell(e: Evidence, candidates: list[Candidate], said: list[str], libr
         explanations=explanations(e, candidates),
         established=e.facts.items[:MOST_FACTS],
         findings=numbered(side_findings(e, "cannot_tell")[:2], library),
-        frame=_open_frame(ids, asked),
+        frame=open_frame(ids, asked),
         answer_form=FORM,
         limits=_limits(e, None, change, library),
         measure=asked[0] if asked else change.test,
     )
-
-
-def _frame(e: Evidence, candidates: list[Candidate], change: Change) -> list[Step]:
-    first = candidates[0]
-    rival = next((c for c in candidates[1:]), None)
-    other = rival.name if rival else next((TITLES[r] for r in RIVALS.get(first.mechanism, ())), "chance")
-    cites = [i for i in first.evidence if i in {f.id for f in e.facts.items[:MOST_FACTS]}]
-    return [
-        Step(
-            way="Fundamental symmetry",
-            prompt="Depth and time should leave the scale of signal and gradient alone. Which of the two breaks here, and by what factor?",
-            cites=cites,
-            field="invariant",
-        ),
-        Step(
-            way="The principle",
-            prompt=f"Derive in one line why {first.name} gives these numbers, and not only the words of the symptom.",
-            cites=cites,
-            field="mechanism",
-        ),
-        Step(
-            way="Earlier era",
-            prompt=f"The same symptom was once explained by {other}. What number tells the two apart here?",
-            cites=list(rival.evidence) if rival else cites,
-            field="rival",
-        ),
-        Step(
-            way="Decide",
-            prompt=f"One change only. The prediction to beat: {change.effect or 'state one'}. When do you give it up?",
-            cites=cites,
-            field="decision",
-        ),
-    ]
-
-
-def _open_frame(ids: list[str], asked: list[str]) -> list[Step]:
-    cites = ids[:2]
-    return [
-        Step(
-            way="Fundamental symmetry",
-            prompt="What should be conserved here, and was it measured at all?",
-            cites=cites,
-            field="invariant",
-        ),
-        Step(
-            way="The principle",
-            prompt="Name two mechanisms that fit what was said; do not choose between them.",
-            cites=cites,
-            field="mechanism",
-        ),
-        Step(
-            way="Simplicity",
-            prompt=f"What would each of them show in: {asked[0] if asked else 'the probe'}?",
-            cites=cites,
-            field="rival",
-        ),
-        Step(
-            way="Decide",
-            prompt="Ask for that measurement, and say which result leads to which change.",
-            cites=cites,
-            field="decision",
-        ),
-    ]
 
 
 def _limits(e: Evidence, first: Candidate | None, change: Change, library: Library) -> list[str]:
@@ -196,9 +158,10 @@ def _limits(e: Evidence, first: Candidate | None, change: Change, library: Libra
             lines.append(f"No theory for this network: {e.subject.untraced}.")
     if e.unread:
         lines.append(f"The architecture was not read: {e.unread[:200]}")
-    missed = e.measured.not_understood_count
-    if missed:
-        shown = "; ".join(f"line {n}: {text[:60]}" for n, text in e.measured.not_understood[:2])
+    unread = [(n, text) for n, text in e.measured.not_understood if by_source(text) is None]
+    missed = e.measured.not_understood_count - len(e.measured.not_understood) + len(unread)
+    if missed and unread:
+        shown = "; ".join(f"line {n}: {text[:60]}" for n, text in unread[:2])
         lines.append(f"{missed} line(s) with numbers were not understood: {shown}")
     if (
         first is not None
@@ -210,7 +173,8 @@ def _limits(e: Evidence, first: Candidate | None, change: Change, library: Libra
             "Only weight gradients were measured: their norms may stay flat while activations explode and activation "
             "gradients shrink; they prove no health."
         )
-    principle = library.find(change.principle)
+    principle = _principle(change, library)
     if principle is not None and first is not None:
-        lines.append(limit_of(principle, first.name))
+        limit = named_limit(principle, e.activation_name.replace("_", " "))
+        lines += [limit] if limit else [limit_of(principle, first.name)] if change.principle == RESIDUAL else []
     return lines

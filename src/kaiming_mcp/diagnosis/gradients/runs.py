@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from kaiming_mcp.diagnosis.gradients.courses import SEVERE
-from kaiming_mcp.diagnosis.gradients.evidence import Evidence, log_ratio, per_layer_text
+from kaiming_mcp.diagnosis.gradients.courses import LARGE, SEVERE
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.gradients.trends import log_ratio, per_layer_text
+from kaiming_mcp.diagnosis.gradients.watch import held
 from kaiming_mcp.scaffold import bounded, number
 
 FEW = 8
 """Layers over which a floor has not formed where the activations keep their size."""
 USELESS = 3.0
 """A clip that is never reached, and this many times above the median norm, does nothing."""
+
+
+_WITH_AND_WITHOUT = r"\bno[ _-]?clip(?:ping)?:? ?(?:loss|norm|\d)|\bwithout (?:the )?clip(?:ping)?:? ?(?:loss|norm|\d)"
+"""Columns of a run that was made with the clip and without it."""
 
 
 def run_candidates(e: Evidence) -> Iterator[Candidate]:
@@ -25,7 +32,7 @@ def run_candidates(e: Evidence) -> Iterator[Candidate]:
         known = course.basis if course.basis not in ("read", "") else "stated"
         chance = e.facts.add(
             f"ln {course.classes} = {course.chance:.4g} is the loss of a constant prediction over {course.classes} classes "
-            f"(classes: {known}); the accuracy would be {1 / (course.classes or 1):.2%}",
+            f"(classes: {known}); the accuracy would be {100 / (course.classes or 1):.3g} %",
             "computed",
             course.chance,
             "ln C",
@@ -63,21 +70,38 @@ def _rate_jumped(e: Evidence) -> str:
 
 
 def _clip(e: Evidence) -> Iterator[Candidate]:
+    """A clip that is never reached in a run that does not learn; of a run that learns, `side` mentions it."""
+    idle = idle_clip(e)
+    troubled = not e.learning or (e.losses is not None and e.losses.unstable)
+    if idle and (troubled or e.says(_WITH_AND_WITHOUT)):
+        yield Candidate("clip_never_binds", 0.76 if idle.useless else 0.7, (idle.fact,))
+
+
+class Idle(NamedTuple):
+    """A clip and the norms that never reach it."""
+
+    limit: float
+    useless: bool
+    """Whether it is far above the usual norm."""
+    fact: str
+
+
+def idle_clip(e: Evidence) -> Idle | None:
+    """The clip of this run, where no measured norm reaches it."""
     limit, norms = _limit(e), e.measured.of("gradient norm")
-    if limit is None or e.training.clip_kind == "value" or norms is None or e.training.precision == "fp16":
-        return
-    values = [p.value.x for p in norms.points if p.value.finite]
-    if not values or max(values) >= limit or any(not p.value.finite for p in norms.points):
-        return
+    # No number of a gradient is larger than its norm: a clip of values that no norm reaches binds no value either.
+    if limit is None or e.training.precision == "fp16":
+        return None
+    values = [p.value.x for p in norms.points] if norms else _told(e, "gradient norm")
+    if not values or not all(math.isfinite(v) for v in values) or max(values) >= limit:
+        return None
     fact = e.facts.add(
         f"the clip is at {limit:g}, and the largest of {len(values)} gradient norms is {number(max(values))}: it never binds",
         "measured",
         max(values),
         "largest gradient norm",
     )
-    useless = len(values) > 4 and limit >= USELESS * sorted(values)[len(values) // 2]
-    score = 0.76 if useless else 0.42 if e.learning else 0.7
-    yield Candidate("clip_never_binds", score, (fact,))
+    return Idle(limit, len(values) > 4 and limit >= USELESS * sorted(values)[len(values) // 2], fact)
 
 
 def _limit(e: Evidence) -> float | None:
@@ -85,20 +109,26 @@ def _limit(e: Evidence) -> float | None:
     if e.training.clip is not None:
         return e.training.clip.x
     called = e.says(r"clip_grad_norm_\(\s?(\d{1,9}(?:\.\d{1,9})?)\s?\)")
-    return float(called[1]) if called else None
+    return float(called[1]) if called else next(iter(_told(e, "clip")), None)
+
+
+def _told(e: Evidence, kind: str) -> list[float]:
+    """Numbers that sentences give for the run as a whole."""
+    return [f.value.x for f in e.measured.facts if f.quantity.kind == kind and f.quantity.statistic != "max"]
 
 
 def _healthy(e: Evidence, loss: str) -> Iterator[Candidate]:
     if e.events("nan", "inf", "anomaly") or (e.losses is not None and e.losses.nan_at is not None):
         return
     shown = e.gradient
-    flat = shown is not None and shown.used >= 2 and abs(log_ratio(shown)) < SEVERE and not shown.zeros
+    alarm = SEVERE if e.learning else LARGE
+    flat = shown is not None and shown.used >= 2 and abs(log_ratio(shown)) < alarm and (not shown.zeros or e.learning)
     cites = [loss] if e.learning and loss else []
     if flat and shown is not None:
         cites.append(
             e.facts.add(
-                f"{shown.quantity.kind} first/last: amplitude x{number(bounded(log_ratio(shown)))}, {per_layer_text(shown)}: "
-                "within a factor 1000 over the depth",
+                f"{shown.quantity.kind} first/last: amplitude x{number(bounded(log_ratio(shown)))}, {per_layer_text(shown)}; "
+                f"alarm beyond a factor {math.exp(alarm):.0f} where {'the loss falls' if e.learning else 'nothing is learned'}",
                 "measured",
                 bounded(log_ratio(shown)),
                 "gradient first/last",
@@ -106,7 +136,7 @@ def _healthy(e: Evidence, loss: str) -> Iterator[Candidate]:
         )
     if e.learning:
         if shown is None or flat or not shown.used or shown.used < 2:
-            yield Candidate("nothing_wrong", 0.75, tuple(cites))
+            yield Candidate("nothing_wrong", 0.75, (*cites, *held(e)))
     elif flat and (e.losses is None or len(e.losses.values) < 2) and _signal_known(e):
         yield Candidate("nothing_wrong", 0.7, tuple(cites))
     elif shown is None and e.losses is None and (kept := _kept(e)):

@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterator
 
 from kaiming_mcp.architecture.ir import Conv, Linear, layers
-from kaiming_mcp.diagnosis.gradients.evidence import Evidence, log_ratio
+from kaiming_mcp.architecture.paste.clean import clean
+from kaiming_mcp.diagnosis.gradients import data_words, words
+from kaiming_mcp.diagnosis.gradients.courses import GROWN
+from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.gradients.trends import log_ratio
 from kaiming_mcp.measurements.record import Fact
 from kaiming_mcp.measurements.trend import SQUARES
 from kaiming_mcp.scaffold import number
@@ -18,17 +22,21 @@ from kaiming_mcp.signal.moments import moments
 
 LARGE_INPUT = 10.0
 """Root mean square of the input above which its scale counts as a fault (1 is standard)."""
+SMALL = 1e-3
 LARGE_TARGET = 100.0
 LARGE_LOSS = 1e3
 SPREAD = 1e3
 FAR_FROM_CHANCE = 5.0
 """Times ln C from which a first loss is that of logits that are too large."""
 _SUMMARY = re.compile(
-    r"^[^\w\n]{0,20}(?P<name>(?:x|y|input|target|label|image|pixel|feature|data|batch)\w{0,12})[^\w\n]{1,4}(?P<rest>(?:min|max|mean|std)\b[^\n]{1,120})$",
+    r"^[^\w\n]{0,20}(?P<name>(?:feature|column|channel)s?[ _]\w{1,30}|(?:x|y|input|target|label|image|pixel|feature|data|batch)\w{0,12}(?: (?:tensor|batch|values?))?)[^\w\n]{1,4}"
+    r"(?:(?:dtype|shape|size)\b[^\n]{1,40}?,\s?)?(?P<rest>(?:min|max|mean|std)\b[^\n]{1,120})$",
     re.I | re.M,
 )
 _STATISTIC = re.compile(r"\b(min|max|mean|std)\s?[=:]?\s?(-?\d{1,15}(?:\.\d{1,9})?(?:e[-+]?\d{1,2})?)", re.I)
-_TARGET = re.compile(r"^(?:y|target|label|output)", re.I)
+_R2 = re.compile(r"\bR(?:\^?2|²)(?:[ _]score)?\s?(?:[=:]|is)?\s?[-−]\d", re.I)
+"""A coefficient of determination below 0: worse than the mean of the targets."""
+_TARGET = re.compile(r"^(?:y(?![a-z])|target|label|output)", re.I)
 
 
 def scale_candidates(e: Evidence) -> Iterator[Candidate]:
@@ -36,9 +44,11 @@ def scale_candidates(e: Evidence) -> Iterator[Candidate]:
     ends = _ranges(e)
     inputs = [(what, low, high) for what, low, high in ends if not _TARGET.match(what)]
     targets = [(what, low, high) for what, low, high in ends if _TARGET.match(what)]
-    sized = dict(_summaries(e.told))
+    sized = dict(_summaries(e.told)) | {w: max(abs(a), abs(b)) for w, a, b in ends if max(abs(a), abs(b)) < SMALL}
+    if e.thriving and not _starts_far(e):
+        sized = {name: size for name, size in sized.items() if _TARGET.match(name) and _worse_than_zero(e, size)}
+    yield from _summarised(e, sized)
     if not e.learning:
-        yield from _summarised(e, sized)
         if inputs:
             yield from _input(e, *max(inputs, key=lambda x: max(abs(x[1]), abs(x[2]))))
         else:
@@ -59,6 +69,21 @@ def scale_candidates(e: Evidence) -> Iterator[Candidate]:
     yield from _first_loss(e)
 
 
+def _starts_far(e: Evidence) -> bool:
+    """Whether the first loss is far above that of a constant prediction, however well it falls from there."""
+    course = e.losses
+    if course is None or not course.values:
+        return False
+    return course.first > (FAR_FROM_CHANCE * course.chance if course.chance else LARGE_LOSS)
+
+
+def _worse_than_zero(e: Evidence, size: float) -> bool:
+    """Whether a squared loss ends above that of a prediction of 0, or R² below 0, for targets of that size."""
+    useless = _R2.search(e.told[:60_000])
+    squared = e.training.loss == "mse" and e.losses is not None and e.losses.values
+    return bool(useless) or bool(squared and e.losses and e.losses.last > size * size)
+
+
 def _ranges(e: Evidence) -> list[tuple[str, float, float]]:
     low: dict[str, Fact] = {}
     found: list[tuple[str, float, float]] = []
@@ -69,12 +94,16 @@ def _ranges(e: Evidence) -> list[tuple[str, float, float]]:
             low[fact.label] = fact
         elif fact.label in low:
             found.append((fact.label, low[fact.label].value.x, fact.value.x))
-    return found
+    return found or [(one.what, one.low, one.high) for one in data_words.ranges(e.told)]
 
 
 def _summaries(text: str) -> Iterator[tuple[str, float]]:
     """Name and root mean square of data that a line describes: `x mean 4.1 std 2.0 min 0 max 9`."""
-    for match in _SUMMARY.finditer(text[:60_000]):
+    for name, mean, std in data_words.described(text):
+        yield name, math.hypot(mean, std)
+    yield from data_words.called(text)
+    yield from ((name, size) for name, size in data_words.printed(text) if size >= LARGE_TARGET)
+    for match in _SUMMARY.finditer(clean(text[:60_000])):
         given = {k.lower(): float(v) for k, v in _STATISTIC.findall(match["rest"])}
         if "mean" in given and "std" in given:
             yield match["name"], math.hypot(given["mean"], given["std"])
@@ -85,6 +114,20 @@ def _summaries(text: str) -> Iterator[tuple[str, float]]:
 def _summarised(e: Evidence, sized: dict[str, float]) -> Iterator[Candidate]:
     for name, size in sized.items():
         target = _TARGET.match(name) is not None
+        if 0 < size < SMALL:
+            small = (
+                "the loss of a prediction of 0 is its square already, and says nothing of what is learned"
+                if target
+                else "without biases the outputs, and with them the gradients, are that small as well"
+            )
+            fact = e.facts.add(
+                f"`{name}` is of size {number(size)}: {small}; standardised data have 1",
+                "measured",
+                size,
+                "size of the data",
+            )
+            kind, place = ("target_scale", "the output layer") if target else ("input_scale", "the input")
+            yield Candidate(kind, 0.86, (fact,), place, f"{'targets' if target else 'inputs'} that are far too small")
         if size < (LARGE_TARGET if target else LARGE_INPUT):
             continue
         kept = (
@@ -101,10 +144,11 @@ def _input(e: Evidence, what: str, low: float, high: float) -> Iterator[Candidat
     square = (low * low + low * high + high * high) / 3
     if math.sqrt(square) < LARGE_INPUT:
         return
+    divisor = 255 if high == 255 else 100
     fact = e.facts.add(
         f"{what} uniform on [{number(low)}, {number(high)}] has E[x²] = {number(square)} (root mean square "
-        f"{number(math.sqrt(square))}); He keeps that through the whole net, standardised inputs have 1; divided by 100 it "
-        f"is {number(square / 1e4)}",
+        f"{number(math.sqrt(square))}); He keeps that through the whole net, standardised inputs have 1; divided by {divisor} it "
+        f"is {number(square / divisor**2)}",
         "stated",
         square,
         "E[x²]",
@@ -172,8 +216,28 @@ def _is_classified(e: Evidence) -> bool:
     return (e.losses is not None and e.losses.chance is not None) or e.outputs > 2
 
 
+def _measured_terms(e: Evidence) -> dict[str, float]:
+    """Each term of the loss at the first time it was measured."""
+    first = {s.label: s.points[0].value.x for s in e.measured.series if s.quantity.kind == "loss term" and s.label}
+    told = {f.label: f.value.x for f in e.measured.facts if f.quantity.kind == "loss term" and f.label}
+    found = {name: x for name, x in (told | first).items() if math.isfinite(x)}
+    return found if len(found) > 1 else {}
+
+
 def _first_loss(e: Evidence) -> Iterator[Candidate]:
     course = e.losses
+    terms = {name: abs(x) for name, x in (words.loss_terms(e.told) or _measured_terms(e)).items() if x}
+    if terms and not e.learning and max(terms.values()) >= max(SPREAD * min(terms.values()), LARGE_LOSS):
+        name = max(terms, key=lambda n: terms[n])
+        fact = e.facts.add(
+            f"the terms of the loss differ x{number(terms[name] / min(terms.values()))}: {name} {number(terms[name])}, a squared term "
+            f"of that size comes from a coefficient or target of order {number(math.sqrt(terms[name]))}",
+            "measured",
+            math.sqrt(terms[name]),
+            "size of the term",
+        )
+        yield Candidate("target_scale", 0.84, (fact,), f"the {name} term of the loss")
+        return
     if course is None or not course.values:
         return
     starts = [v for t, v in zip(course.times, course.values, strict=True) if t == course.times[0]]
@@ -190,7 +254,7 @@ def _first_loss(e: Evidence) -> Iterator[Candidate]:
             "target_scale", 0.8, (fact,), "the loss terms", "a term of the loss has another scale than the others"
         )
         return
-    if course.falling and course.last < 0.1 * course.first:
+    if course.falling and course.last < min(0.1 * course.first, LARGE_LOSS / 10):
         return
     if _is_classified(e):
         chance = course.chance or math.log(max(2, e.outputs))
@@ -204,7 +268,8 @@ def _first_loss(e: Evidence) -> Iterator[Candidate]:
             )
             yield Candidate("growth", 0.77 if course.first > LARGE_LOSS else 0.6, (fact,), "the output layer")
         return
-    if course.first < LARGE_LOSS:
+    grows = e.activation is not None and e.activation.used > 2 and log_ratio(e.activation) < -GROWN
+    if course.first < LARGE_LOSS or grows:
         return
     fact = e.facts.add(
         f"the first loss is {number(course.first)}: a squared term of that size comes from a coefficient or target of order "

@@ -7,6 +7,7 @@ from itertools import pairwise
 from kaiming_mcp.architecture.ir import Conv, Linear, layers
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
+from kaiming_mcp.diagnosis.gradients.runs import idle_clip
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.principles import SIMPLE
 
@@ -15,8 +16,52 @@ NARROW = 8
 
 
 def side_findings(e: Evidence, mechanism: str) -> list[Draft]:
-    """Structural findings of the network, unless nothing is wrong."""
-    return [] if mechanism == "nothing_wrong" else _bottleneck(e)
+    """What else is there: layers without a gradient, an idle clip, and, unless nothing is wrong, a bottleneck."""
+    found = (
+        [] if mechanism in ("structural_zero", "print_zeros", "underflow_half", "dead_relu") else _silent(e, mechanism)
+    )
+    found += [] if mechanism == "clip_never_binds" else _idle(e)
+    return found + ([] if mechanism == "nothing_wrong" else _bottleneck(e))
+
+
+def _silent(e: Evidence, mechanism: str) -> list[Draft]:
+    """Single layers that get no gradient beside others that do: frozen, or not reached by the loss."""
+    frozen, unreached = e.listed("frozen"), [*e.without_gradient, *e.listed("no_gradient")]
+    zeros = () if mechanism == "true_decay_backward" else e.zeros.exact
+    names = list(dict.fromkeys((*frozen, *unreached, *zeros)))
+    if not names or (not e.zeros.live and not frozen and not unreached):
+        return []
+    shown = ", ".join(f"`{name}`" for name in names[:4]) + (", …" if len(names) > 4 else "")
+    why = "requires_grad is False" if frozen else "None: the loss does not reach them" if unreached else "exactly 0"
+    fact = e.facts.add(f"no gradient in {shown} ({why})", "measured", len(names), "parameters")
+    return [
+        Draft(
+            "low",
+            SIMPLE,
+            f"no gradient in {shown} ({why})",
+            (fact,),
+            "If that is not meant, set requires_grad, look for detach(), and put them into the optimizer; if it is, leave them.",
+            "gradients of these parameters after one step, printed with %.3e",
+            "their gradients become numbers; those of the other layers stay as they are",
+        )
+    ]
+
+
+def _idle(e: Evidence) -> list[Draft]:
+    idle = idle_clip(e)
+    if idle is None:
+        return []
+    return [
+        Draft(
+            "note",
+            SIMPLE,
+            "a clip that never binds",
+            (idle.fact,),
+            "Nothing: it guards against a jump and changes no step until one comes.",
+            "fraction of steps in which the norm before clipping exceeds the clip",
+            "the loss stays the same to the last digit without it",
+        )
+    ]
 
 
 def _bottleneck(e: Evidence) -> list[Draft]:
