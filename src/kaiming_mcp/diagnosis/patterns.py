@@ -13,18 +13,32 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from kaiming_mcp.diagnosis.facts import Facts
-from kaiming_mcp.knowledge import Worded, read_entries, spoken_for
+from kaiming_mcp.knowledge import LONGEST_READ, Worded, pattern, read_entries, spoken_for
 from kaiming_mcp.library import content_root, library
 from kaiming_mcp.scaffold import Step, number
 
+ASKED = (
+    "What may be done to the input so that the answer stays, or changes in a known way? Name the group and one "
+    "transformation that only looks like it."
+)
+"""Asked where the text shows no structure that a group of the list acts on."""
+
 
 class Symmetry(Worded):
-    """What may be done to the data, what only looks so, and how to test it."""
+    """What may be done to the data, what only looks so, and how to test it.
+
+    `data` are words that show the structure on which the group acts; none where `words` show it themselves.
+    """
 
     title: str
+    data: tuple[str, ...] = ()
     group: str
     broken: str
     test: str
+
+    def acts_on(self, text: str) -> bool:
+        """Whether a lower-case text shows data of that structure."""
+        return not self.data or pattern(self.data).search(text) is not None
 
 
 class Stack(Worded):
@@ -76,16 +90,17 @@ def load_patterns(root: Path, sources: set[str]) -> Patterns:
     )
 
 
+def symmetry_in(text: str) -> Symmetry | None:
+    """The group that the words of a text speak for, among those whose data the text shows."""
+    said = text[:LONGEST_READ].lower()
+    return next((e for e in spoken_for(patterns().symmetries, text) if e.acts_on(said)), None)
+
+
 def symmetry_step(text: str, facts: Facts, field: str = "symmetry") -> Step:
     """The group of the data that the words show, as a fact, and the test that it holds."""
-    match = next(iter(spoken_for(patterns().symmetries, text)), None)
+    match = symmetry_in(text)
     if match is None:
-        ask = (
-            "What may be done to the input so that the answer stays, or changes in a known way? Name the group and one"
-        )
-        return Step(
-            way="Fundamental symmetry", prompt=f"{ask} transformation that only looks like it.", cites=[], field=field
-        )
+        return Step(way="Fundamental symmetry", prompt=ASKED, cites=[], field=field)
     fact = facts.add(
         f"symmetry of {match.title}: {match.group}; not one: {match.broken}", "assumed", source=_sources(match)
     )

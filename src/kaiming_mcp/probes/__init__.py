@@ -1,4 +1,6 @@
-"""Scripts that the user runs in their own environment; they are read here as text, never imported.
+"""Scripts that the user runs in their own environment, handed out as text.
+
+Only `posterior_spread_probe` is imported as well: pasted pairs and the probe share its estimator.
 
 A script saved as `signal.py` would hide the standard library's module of that name: hence `signal_probe.py`.
 """
@@ -11,6 +13,11 @@ PROBES = {
     "signal": "What each layer of a PyTorch model does to signal and gradient, at step 0 and after k steps",
     "signal-flax": "The same for a Flax model (linen or nnx), on one batch at step 0",
     "signal-keras": "The same for a Keras 3 model (torch, jax or tensorflow backend), on one batch at step 0",
+    "posterior_spread": "E Var[X|Y] / Var[X] from pairs (y, x), with its error: is the answer a point or a spread "
+    "(numpy)",
+    "leakage": "Can a classifier tell site, batch or date from the inputs, and what is that worth: random against "
+    "grouped folds (numpy)",
+    "symmetry": "max |f(gx) - g f(x)| / |f(x)| for rotations, relabelling, shifts and units (numpy)",
 }
 """Name and what it measures."""
 
