@@ -1,0 +1,124 @@
+"""Arithmetic as people type it, found in prose and parsed into Python's own tree; never executed."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+
+MOST_TOKENS, LONGEST, DEEPEST = 3_000, 200, 12
+"""Tokens of a text, tokens of one expression, and parentheses within each other that are read."""
+NOT_NAMES = frozenset(
+    "the and of with in to is no per for return if else block blocks each layers from then by or not as".split()
+)
+"""Words of a sentence, at which an expression ends."""
+_TOKEN = re.compile(r"\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+|[^\W\d]\w*(?:\.[^\W\d]\w*)*|\*\*|//|\+=|[-+*/^()\[\],=]|\n|;|:|\S")
+_NUMBER, _NAME = re.compile(r"\.?\d"), re.compile(r"[^\W\d]")
+_PLAIN = (
+    (r"[×·⋅]", "*"),
+    (r"√", "sqrt "),
+    (r"\\(alpha|lambda|beta|gamma) ?(?=[A-Za-z(])", r"\1 * "),
+    (r"\\(alpha|lambda|beta|gamma|sqrt)", r"\1"),
+    (r"\blambda\b", "λ"),
+    (r"\bsqrt ?\{?(\d+(?:\.\d+)?)\}?", r"sqrt(\1)"),
+    (r"\\[dt]?frac\{([^{}]{1,20})\}\{([^{}]{1,20})\}", r"((\1)/(\2)) * "),
+    (r"\b([Ww]_?\w{0,2}) ?([xh])\b", r"\1(\2)"),
+    (r"([A-Za-zα-ω])_?\{[^{}]{1,12}\}", r"\1"),
+    (r"\b([xhzu])_?(?:l|t|i|n|k|L)?(?:\s?[-+]\s?1)?(?=\s?=)", r"\1"),
+    (r"\b([xhzu])_(?:l|t|i|n|k)\b", r"\1"),
+    (r"\b(?:math|np|torch)\.sqrt", "sqrt"),
+)
+"""LaTeX, indices of layers and typographic signs, each with its plain form."""
+
+
+def plain(text: str) -> str:
+    """Formulas as people type them, in one form."""
+    for pattern, form in _PLAIN:
+        text = re.sub(pattern, form, text)
+    return text
+
+
+def tokens_of(text: str) -> list[str]:
+    """The tokens of a text, at most MOST_TOKENS."""
+    return _TOKEN.findall(text)[:MOST_TOKENS]
+
+
+def read_expression(tokens: list[str], at: int) -> tuple[ast.expr | None, int]:
+    """The longest expression from a place, and where it ends; what cannot go on ends it."""
+    made: list[str] = []
+    depth, expected, good, end = 0, True, 0, at
+    for i, token in enumerate(tokens[at : at + LONGEST], at):
+        number, name = bool(_NUMBER.match(token)), bool(_NAME.match(token)) and token not in NOT_NAMES
+        before = made[-1] if made else ""
+        if expected and (number or name):
+            expected = False
+        elif (expected and token == "(") or (not expected and token == "(" and _NAME.match(before)):
+            depth, expected = depth + 1, True
+        elif not expected and _NUMBER.match(before) and ((name and token != "x") or token == "("):
+            # `0.1 F(x)` is a product.
+            made.append("*")
+            depth, expected = depth + (token == "("), token == "("
+        elif not expected and token == ")" and depth:
+            depth -= 1
+        elif not expected and (token in ("+", "-", "*", "/", "**", "^") or (token in ",=" and depth)):
+            expected = True
+        elif not (expected and token == "-"):
+            break
+        made.append("**" if token == "^" else token)
+        if depth > DEEPEST:
+            break
+        if depth == 0 and not expected:
+            good, end = len(made), i + 1
+    try:
+        return ast.parse(" ".join(made[:good]), mode="eval").body, max(end, at + 1)
+    except (SyntaxError, ValueError, RecursionError):
+        return None, at + 1
+
+
+def constant(node: ast.expr) -> float | None:
+    """The value of an expression without names; None where it has none or is not finite."""
+    try:
+        value = _value(node)
+    except (ArithmeticError, ValueError):
+        return None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _value(node: ast.expr) -> float | None:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return float(value)
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return None if (value := _value(inner)) is None else -value
+        case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
+            return None if (value := _value(inner)) is None else math.sqrt(value)
+        case ast.BinOp(left=left, op=op, right=right):
+            a, b = _value(left), _value(right)
+            if a is None or b is None:
+                return None
+            match op:
+                case ast.Add():
+                    return a + b
+                case ast.Sub():
+                    return a - b
+                case ast.Mult():
+                    return a * b
+                case ast.Div():
+                    return a / b
+                case _:
+                    return math.pow(a, b)
+        case _:
+            return None
+
+
+def name_of(node: ast.expr) -> str:
+    """The name of a variable, an attribute or a called function; empty for anything else."""
+    match node:
+        case ast.Call(func=inner):
+            return name_of(inner)
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute():
+            return ast.unparse(node)
+        case _:
+            return ""
