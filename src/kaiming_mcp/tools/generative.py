@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import Annotated
 
 import mcp_types as types
@@ -9,37 +11,39 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from kaiming_mcp.diagnosis.generative.reframe import reframe
+from kaiming_mcp.diagnosis.generative.compact import compact
+from kaiming_mcp.diagnosis.generative.reframe import NAME, read, reframe
+from kaiming_mcp.diagnosis.generative.spread import SpreadError
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Scaffold, request_line
+from kaiming_mcp.request import request_line
+from kaiming_mcp.scaffold import ORDINARY, Fact, Scaffold
 from kaiming_mcp.tools.surface import LONGEST_ARGUMENT, READ_ONLY, both_forms
 
-NAME = "reframe_as_generative"
 EXAMPLE_CALL = (
     '{"problem": "predict rainfall for the next 3 hours from radar", "condition": "the last 6 radar frames, 256x256", '
     '"target": "the next 18 frames", "data": "50,000 sequences, 4 years", "metric": "MSE", "samples_per_query": 20}'
 )
 MOST_SAMPLES = 10_000_000
+ROOM = 100
+"""Characters for the name of the request line and what it excepts."""
 
 
 def register(server: MCPServer, content: Library) -> None:
     """Register the tool."""
 
-    @server.tool(name=NAME, title="Reframe as a generative task", annotations=READ_ONLY)
+    @server.tool(name=NAME, title="Reframe as generative", annotations=READ_ONLY)
     def reframe_as_generative(
-        problem: Annotated[str, Field(description="The task in a few sentences")],
-        condition: Annotated[str, Field(description="y: what is given at query time, with sizes")] = "",
-        target: Annotated[str, Field(description="x: what is wanted, with sizes")] = "",
-        data: Annotated[str, Field(description="Number and kind of samples; or pasted pairs as CSV/JSON")] = "",
-        metric: Annotated[str, Field(description="How success is scored")] = "",
-        samples_per_query: Annotated[int, Field(description="Samples drawn per query; 0: unknown")] = 0,
+        problem: Annotated[str, Field(description="The task, in prose")],
+        condition: Annotated[str, Field(description="y: given, with sizes")] = "",
+        target: Annotated[str, Field(description="x: wanted, with sizes")] = "",
+        data: Annotated[str, Field(description="Counts; (y, x) pairs; probe JSON")] = "",
+        metric: Annotated[str, Field(description="Score")] = "",
+        samples_per_query: Annotated[int, Field(description="0: unknown")] = 0,
     ) -> Annotated[types.CallToolResult, Scaffold]:
-        """Decides whether a task is generative: direction of the arrow, point posterior or spread and the \
-measurement that settles it, families that fit and why, what to predict (x, eps or v), proper scores, baselines, \
-hard constraints, and when regression is the better answer.
+        """Decides from words, numbers or pairs whether p(x|y) is a point or a spread: generate, regress, classify \
+or neither; families, scores.
 
-Use when a task could be posed as p(x|y): forecasting, inverse design, reconstruction, synthesis. Returns verdict, \
-numbers, findings, facts, and a frame of steps to fill in."""
+Use when a task could be p(x|y): forecast, inverse design, reconstruction."""
         return both_forms(reframe_text(content, problem, condition, target, data, metric, samples_per_query))
 
     _ = reframe_as_generative
@@ -57,24 +61,34 @@ def reframe_text(
     """The whole reframing, or what to send when nothing could be established.
 
     Raises:
-        ToolError: an argument is out of range.
+        ToolError: an argument is out of range, or the probe's document breaks its form.
     """
     if not 0 <= samples_per_query <= MOST_SAMPLES:
         raise ToolError(
             f"`samples_per_query` must lie between 1 and {MOST_SAMPLES:,}, got {samples_per_query}. Example: 20"
         )
-    for name, text in {"problem": problem, "data": data}.items():
+    texts = {"problem": problem, "condition": condition, "target": target, "data": data, "metric": metric}
+    for name, text in texts.items():
         if len(text) > LONGEST_ARGUMENT:
             raise ToolError(f"`{name}` has {len(text):,} characters; at most {LONGEST_ARGUMENT:,} are read.")
-    scaffold = reframe(problem, condition, target, data, metric, samples_per_query, content)
+    try:
+        said = read(problem, condition, target, data, metric, samples_per_query)
+    except SpreadError as error:
+        raise ToolError(f"`data`: {error}") from error
+    scaffold = reframe(said, content)
     if scaffold.needs:
         return scaffold
-    args = {
-        "problem": problem,
-        "condition": condition,
-        "target": target,
-        "data": data,
-        "metric": metric,
-        "samples_per_query": samples_per_query,
-    }
-    return scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established)})
+    again = None
+    if said.measured is not None:
+        # Pasted pairs stand in the request as the document that they give.
+        texts |= {"problem": said.problem, "data": f"{said.data} {said.measured.document}".strip()}
+    args = {**texts, "samples_per_query": samples_per_query}
+    most = ORDINARY - len(json.dumps(request_line(NAME, args, scaffold.established), ensure_ascii=False)) - ROOM
+    if said.measured is not None:
+        again = partial(_facts, texts, samples_per_query, content, most)
+    scaffold = compact(scaffold, most)
+    return scaffold.model_copy(update={"request": request_line(NAME, args, scaffold.established, again)})
+
+
+def _facts(texts: dict[str, str], samples_per_query: int, content: Library, most: int) -> list[Fact]:
+    return compact(reframe(read(**texts, per_query=samples_per_query), content), most).established

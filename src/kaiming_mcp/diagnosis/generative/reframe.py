@@ -2,50 +2,87 @@
 
 from __future__ import annotations
 
-from kaiming_mcp.catalogue import Family, catalogue
+import re
+from dataclasses import dataclass, replace
+
+from kaiming_mcp.catalogue import catalogue
 from kaiming_mcp.diagnosis.draft import Draft, numbered
 from kaiming_mcp.diagnosis.facts import Facts
-from kaiming_mcp.diagnosis.generative.advice import advise, families
+from kaiming_mcp.diagnosis.generative.advice import advise
+from kaiming_mcp.diagnosis.generative.budget import Budget, add_budget
+from kaiming_mcp.diagnosis.generative.concerns import concerns
+from kaiming_mcp.diagnosis.generative.consequences import consequences
 from kaiming_mcp.diagnosis.generative.decide import Decision, decide
+from kaiming_mcp.diagnosis.generative.families import Choice, choose
+from kaiming_mcp.diagnosis.generative.frame import form_of, frame
+from kaiming_mcp.diagnosis.generative.measure import deciding
+from kaiming_mcp.diagnosis.generative.measured import from_pairs
 from kaiming_mcp.diagnosis.generative.numbers import add_numbers
-from kaiming_mcp.diagnosis.generative.pairs import Spread, read_pairs, spread
+from kaiming_mcp.diagnosis.generative.pairs import read_pairs, spread
+from kaiming_mcp.diagnosis.generative.scores import add_scores
+from kaiming_mcp.diagnosis.generative.spread import Spread, read_spread
 from kaiming_mcp.diagnosis.generative.statement import Task, read_task, says_something
-from kaiming_mcp.diagnosis.principles import GENERATIVE, SIMPLE
+from kaiming_mcp.diagnosis.generative.supply import Found, add_supply
+from kaiming_mcp.diagnosis.principles import GENERATIVE, RESIDUAL, SIMPLE
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import SEVERITIES, FormField, Scaffold, Step, number
+from kaiming_mcp.scaffold import SEVERITIES, Fact, Quotation, Scaffold, Step
+
+__all__ = ["NAME", "read", "reframe"]
 
 NAME = "reframe_as_generative"
-MOST_FINDINGS = 4
+MOST_FINDINGS, FEWEST_FINDINGS = 4, 2
+MOST_LIMITS = 4
+MOST_NUMBERS = 5
 EXAMPLE = (
     'problem = "predict rainfall for the next 18 frames from radar; several futures are possible"\n'
     'condition = "6 frames of 256x256"  target = "18 frames of 256x256"\n'
     'data = "50,000 sequences"  metric = "MSE"  samples_per_query = 20'
 )
-FORM = [
-    FormField(name="x_and_y", holds="x, y, the direction of the arrow, the group that leaves p(x|y) alone"),
-    FormField(name="posterior", holds="point or spread, with R (fact id) or how it will be measured"),
-    FormField(name="output", holds="what the network outputs; token width against hidden width"),
-    FormField(name="contract", holds="what the consumer may rely on; error rate x calls"),
-    FormField(name="era_test", holds="the stage that never sees the metric; what refutes the analogy"),
-    FormField(name="baseline", holds="the boring baseline, its score, the gap that drops the generator"),
-]
+_EVENT = re.compile(r"probability|chance|risk|odds|exceeds|alarm")
+_FIRST = (
+    "worse", "decision", "calibration", "dispersion", "best_of", "guidance", "chain", "token", "budget", "shares", "modes", "rare", "tail", "unseen", "fibre", "growth", "memory",
+    "capacity", "code", "noise", "windows", "members", "arrow", "cost", "pairs", "coverage", "data",
+)  # fmt: skip
+"""Numbers in the order in which they are shown at the head."""
 
 
-def reframe(
-    problem: str,
-    condition: str,
-    target: str,
-    data: str,
-    metric: str,
-    samples_per_query: int,
-    library: Library,
-) -> Scaffold:
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the user gave, read: the task, R if it was measured, and both texts without the table."""
+
+    task: Task
+    measured: Spread | None
+    problem: str
+    data: str
+
+
+def read(problem: str, condition: str, target: str, data: str, metric: str, per_query: int) -> Statement:
+    """Read the texts; a table of pairs or the probe's document is taken out of `data` or `problem`.
+
+    Raises:
+        SpreadError: the probe's document breaks its form.
+    """
+    measured: Spread | None = None
+    texts = {"data": data, "problem": problem}
+    for name, text in texts.items():
+        told = read_spread(text)
+        pairs = None if told else read_pairs(text, condition, target)
+        found = told[0] if told else spread(pairs) if pairs else None
+        if found is not None:
+            measured = found
+            texts[name] = told[1] if told else pairs.around if pairs else text
+            break
+    task = read_task(texts["problem"], condition, target, texts["data"], metric, per_query, catalogue())
+    if measured is not None:
+        task = replace(task, size_x=task.size_x or measured.dim_x, size_y=task.size_y or measured.dim_y)
+    return Statement(task, measured, texts["problem"], texts["data"])
+
+
+def reframe(said: Statement, library: Library) -> Scaffold:
     """Everything of the scaffold but the request line, or what to send when nothing was said."""
     known = catalogue()
-    task = read_task(problem, condition, target, data, metric, samples_per_query, known)
-    pairs = read_pairs(data) or read_pairs(problem)
-    measured = spread(pairs) if pairs is not None else None
+    task, measured = said.task, said.measured
     if measured is None and not says_something(task):
         return Scaffold(
             tool=NAME,
@@ -57,24 +94,56 @@ def reframe(
         )
     facts = Facts()
     decision = decide(task, measured, facts)
-    ids = add_numbers(task, decision.answer in {"regress", "classify"}, facts)
-    drafts = sorted(advise(task, decision, ids, facts), key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
-    fitting, unfit = families(task, decision, known)
-    family = facts.add(_families(fitting, unfit), "assumed", source=_sources(fitting))
-    principle = library.principles[GENERATIVE]
+    ids = (
+        add_numbers(task, decision, facts)
+        | add_supply(task, decision, measured, facts)
+        | add_scores(task, decision, facts)
+    )
+    budget = Budget() if decision.answer == "instead" else add_budget(task, facts)
+    if budget.fact:
+        ids["budget"] = budget.fact
+    valued = next((f.id for f in facts.items if f.id in decision.evidence and f.value is not None), "")
+    if valued and measured is None:
+        ids["decision"] = valued
+    choice = choose(task, decision, measured is not None and measured.several, budget, known)
+    drafts = [
+        *advise(task, decision, measured, choice.fitting[0].evaluations[1] > 1, ids, facts),
+        *from_pairs(measured, decision, facts),
+        *consequences(task, decision, budget, ids, facts),
+        *concerns(task, decision, known, facts),
+    ]
+    drafts.sort(key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
+    family = "" if _nothing_of_x(task, decision) else facts.add(choice.statement, "assumed", source=choice.sources)
+    steps = frame(task, decision, choice, family, ids, drafts, facts)
+    grave = [d for d in drafts if d.severity in {"high", "medium"}]
+    shown = drafts[: max(min(len(grave), MOST_FINDINGS), FEWEST_FINDINGS)]
     return Scaffold(
         tool=NAME,
         verdict=_verdict(decision),
         key_numbers=_key_numbers(measured, ids, facts),
-        first_change=_first_change(task, decision, drafts, fitting),
-        established=facts.items,
-        findings=numbered(drafts[:MOST_FINDINGS], library),
-        frame=_frame(task, decision, ids, fitting, family, drafts),
-        answer_form=FORM,
-        limits=_limits(task, measured, drafts, library),
-        quotes=[quote_of(library, principle, f"{decision.answer} {task.text[:500]} distribution mapping problems")],
-        measure=_measure(task, decision),
+        first_change=_first_change(task, decision, drafts, choice),
+        established=_used(facts, ids, decision, shown, steps),
+        findings=numbered(shown, library),
+        frame=steps,
+        answer_form=form_of(steps),
+        limits=_limits(said, decision, drafts, library),
+        quotes=_quotes(task, decision, ids, library),
+        measure=deciding(task, decision, measured),
     )
+
+
+def _nothing_of_x(task: Task, decision: Decision) -> bool:
+    """No family can be named where nothing is known of x, and none is wanted where nothing is generated."""
+    known = task.kinds or task.targets or task.size_x or decision.measured
+    return decision.answer == "instead" or not known
+
+
+def _used(facts: Facts, ids: Found, decision: Decision, drafts: list[Draft], steps: list[Step]) -> list[Fact]:
+    """Facts that a finding, a step or the verdict rests on, and the first numbers beside them."""
+    cited = {*[ids[n] for n in _FIRST if n in ids][:MOST_NUMBERS], *decision.evidence}
+    cited.update(i for d in drafts for i in d.evidence)
+    cited.update(i for s in steps for i in s.cites)
+    return [f for f in facts.items if f.id in cited]
 
 
 def _verdict(decision: Decision) -> str:
@@ -84,134 +153,89 @@ def _verdict(decision: Decision) -> str:
         "classify": "Classify: a calibrated softmax is already p(x|y)",
         "mean and residual": "Regress the mean, then generate the residual",
         "cannot tell": "Cannot tell yet: measure R first",
+        "instead": decision.verdict,
     }[decision.answer]
+    if decision.answer == "instead":
+        return f"{text}; {decision.reason} (from what was said)."
     sure = "measured" if decision.measured else "from what was said; R decides"
     return f"{text}: {decision.reason} ({sure})."
 
 
-def _key_numbers(measured: Spread | None, ids: dict[str, str], facts: Facts) -> list[str]:
-    wanted = [
-        ids[name] for name in ("token", "chain", "shares", "rare", "arrow", "cost", "pairs", "coverage") if name in ids
-    ]
-    lines = [] if measured is None else [f"R = {number(measured.ratio)} ± {number(measured.error)} (measured)"]
+def _key_numbers(measured: Spread | None, ids: Found, facts: Facts) -> list[str]:
+    lines = []
+    if measured is not None:
+        lines = [f"{measured.shown} (measured)"]
     known = {f.id: f for f in facts.items}
-    return [*lines, *(f"{known[i].statement} [{i}]" for i in wanted)][:3]
+    told = [ids[n] for n in _FIRST if n in ids and not known[ids[n]].statement.startswith("x has ")]
+    return [*lines, *(f"{known[i].statement.split('; ')[0]} [{i}]" for i in told)][:3]
 
 
-def _first_change(task: Task, decision: Decision, drafts: list[Draft], fitting: list[Family]) -> str:
+def _first_change(task: Task, decision: Decision, drafts: list[Draft], choice: Choice) -> str:
     if drafts and drafts[0].severity == "high":
-        return drafts[0].remedy[0].upper() + drafts[0].remedy[1:]
+        first = drafts[0].remedy.split("; ")[0].rstrip(".") + "."
+        return first[0].upper() + first[1:]
+    baseline = task.kind.baselines[0] if task.kind else "the conditional mean"
+    if decision.answer == "instead":
+        return f"Start from {baseline}; learn only what it leaves."
     if decision.answer == "cannot tell":
         return (
             "Measure R = E Var[X|Y]/Var[X] on held-out pairs before any model: below 0.05 regress, above 0.3 generate."
         )
-    baseline = task.kind.baselines[0] if task.kind else "the conditional mean"
-    return f"Score {baseline} first; then {fitting[0].title}, because {fitting[0].because}."
+    costs = task.reported.costs
+    q = costs[0] / sum(costs) if costs else task.reported.quantile
+    if q and (costs or task.functional):
+        return (
+            f"Fit the {q:.3g} quantile alone with the pinball loss, and score it against {baseline} on the same split."
+        )
+    if _EVENT.search(task.functional):
+        return f"Train for the event itself (a label, log-loss, Brier score with reliability), against {baseline} on the same split."
+    if _nothing_of_x(task, decision):
+        return "Say what x is and how large: the family, the score and the way to measure R depend on it."
+    return f"Score {baseline} first; then {choice.fitting[0].title}."
 
 
-def _families(fitting: list[Family], unfit: list[Family]) -> str:
-    fits = (
-        "; ".join(f"{f.title} ({f.because}; {f.cost})" for f in fitting) + f". The first fails when {fitting[0].fails}"
-    )
-    against = "; ".join(f"{f.title} (fails when {f.fails})" for f in unfit)
-    return f"families that fit, best first: {fits}" + (f". Tempting, but: {against}" if against else "")
-
-
-def _sources(fitting: list[Family]) -> str:
-    cited = [key for f in fitting for key in f.sources]
-    return ", ".join(cited) if cited else "general knowledge"
-
-
-def _frame(
-    task: Task, decision: Decision, ids: dict[str, str], fitting: list[Family], family: str, drafts: list[Draft]
-) -> list[Step]:
-    kind = task.kind
-    named = kind.title if kind else "this task"
-    sizes = f"x has {task.size_x:,} values" if task.size_x else "the size of x is not given"
-    sizes += f", y {task.size_y:,}" if task.size_y else ", that of y is not given"
-    turn = {
-        "regress": "What observation would make you generate after all?",
-        "classify": "Which label would have to become structured before you would generate?",
-        "generate": "What value of R would send you back to regression?",
-    }.get(decision.answer, "Which of the two does R decide for, and at what value?")
-    chain = (
-        f"{task.steps} steps are composed; " if task.steps else ""
-    ) + "what may the consumer rely on: calibrated marginals, joint samples, or a mean?"
-    evidence = list(decision.evidence) or [family]
-    output = [ids["token"]] if "token" in ids else [family]
-    return [
-        Step(
-            way="Fundamental symmetry",
-            prompt=f"Recognition and generation are one arrow in two directions; here {sizes}. Name x, y and the group "
-            "that leaves p(x|y) alone (shift, rotation, relabelling, units).",
-            cites=[ids["arrow"]] if "arrow" in ids else [family],
-            field="x_and_y",
-        ),
-        Step(
-            way="The principle",
-            prompt=f"Is p(x|y) of {named} a point or a spread? The server says: {decision.answer}, because "
-            f"{decision.reason}. {turn}",
-            cites=evidence,
-            field="posterior",
-        ),
-        Step(
-            way="Mathematical reality",
-            prompt=f"x, eps and v are algebraically equal, not for a finite network. With {fitting[0].title}: what does the "
-            "network output, and does that quantity lie on the manifold of the data?",
-            cites=output,
-            field="output",
-        ),
-        Step(way="Abstraction stack", prompt=chain[0].upper() + chain[1:], cites=[ids["cost"]], field="contract"),
-        Step(
-            way="Earlier era",
-            prompt="Before AlexNet deep nets were pre-trained layer by layer. Which stage of your pipeline is trained on a "
-            f"loss that never sees {task.proper or task.squared or task.two_sample or 'the final metric'}? "
-            "What would show that the analogy is wrong?",
-            cites=[family],
-            field="era_test",
-        ),
-        Step(
-            way="Simplicity",
-            prompt="What do "
-            + (", ".join(kind.baselines[:3]) if kind else "the conditional mean and k-nearest neighbours")
-            + " score on your split? Remove first what the score does not see.",
-            cites=[d.evidence[0] for d in drafts[:1]] or [family],
-            field="baseline",
-        ),
-    ]
-
-
-def _limits(task: Task, measured: Spread | None, drafts: list[Draft], library: Library) -> list[str]:
-    principle = library.principles[GENERATIVE]
+def _limits(said: Statement, decision: Decision, drafts: list[Draft], library: Library) -> list[str]:
+    task, principle = said.task, library.principles[GENERATIVE]
     lines: list[str] = []
     missing = [
-        name
-        for name, value in (
-            ("size of x (target)", task.size_x),
-            ("size of y (condition)", task.size_y),
-            ("number of samples (data)", task.samples),
-            ("metric", task.squared or task.proper or task.two_sample),
+        f"{name} ({why})"
+        for name, why, value in (
+            ("size of x", "families, memory", task.size_x),
+            ("size of y", "how R can be measured", task.size_y or (said.measured and said.measured.dim_y)),
+            ("number of samples", "which families pay", task.samples or said.measured),
+            ("metric", "whether the mean suffices", task.scored or task.squared),
         )
         if not value
     ]
-    if missing:
+    if missing and decision.answer != "instead":
         lines.append("Not found in the text: " + ", ".join(missing) + ".")
-    if measured is None:
-        lines.append("Point or spread is read from words here; only R measured on pairs decides.")
+    if said.measured is not None and said.measured.far:
+        lines.append(
+            "Structure in y finer than the distance of neighbours looks like spread: the lower end of R is 0 for that reason."
+        )
     for words in dict.fromkeys(d.limit for d in drafts if d.limit):
         line = limit_of(library.principles[SIMPLE] if words == "Another regime" else principle, words)
-        if len(lines) < 4 and line not in lines:
+        if len(lines) < MOST_LIMITS and line not in lines:
             lines.append(line)
-    if len(lines) < 2:
-        lines.append(limit_of(principle, "Only a functional"))
+    if not lines:
+        wanted = {"classify": "Closed label set", "instead": "Only a functional", "regress": "Point posterior"}
+        lines.append(limit_of(principle, wanted.get(decision.answer, "Only a functional")))
     return lines
 
 
-def _measure(task: Task, decision: Decision) -> str:
-    pairs = f"{min(task.samples, 1000):,}" if task.samples else "1,000"
-    text = (
-        f"R = E Var[X|Y]/Var[X]: standardise x, take {pairs} held-out pairs, k = 10 nearest neighbours in y, average the "
-        "variance inside, divide by Var[X]; repeat with k = 5 to see the bias. Below 0.05 regress, above "
-        "0.3 or with two modes generate"
-    )
-    return f"{text}." if not decision.measured else f"{text}. Measured once; repeat on held-out pairs with k halved."
+def _quotes(task: Task, decision: Decision, ids: Found, library: Library) -> list[Quotation]:
+    """One that bears on the answer; none where the library has none."""
+    principle = library.principles[GENERATIVE]
+    if decision.answer in {"classify", "instead", "regress"} and "token" not in ids:
+        return []
+    if decision.answer == "mean and residual":
+        return [
+            quote_of(
+                library, library.principles[RESIDUAL], "residual functions with reference to identity perturbations"
+            )
+        ]
+    if "token" in ids:
+        return [quote_of(library, principle, "manifold assumption natural noised quantities")]
+    if task.discrete or "code" in ids:
+        return [quote_of(library, principle, "discrete-valued categorical autoregressive necessity")]
+    return [quote_of(library, principle, f"{task.text[:500]} distribution mapping pushforward")]
