@@ -14,12 +14,17 @@ from mcp_types import INVALID_PARAMS
 from pydantic import Field
 
 from kaiming_mcp.confined import Roots
+from kaiming_mcp.diagnosis.facts import Facts
+from kaiming_mcp.diagnosis.patterns import era_step, stack_step, symmetry_step
+from kaiming_mcp.diagnosis.science.subjects import recognise, sciences
 from kaiming_mcp.library import Library, Principle, Situation
 from kaiming_mcp.pages import quote_line, section_page
-from kaiming_mcp.scaffold import render
+from kaiming_mcp.scaffold import Scaffold, Step, render
 from kaiming_mcp.tools.critique import critique_text
 from kaiming_mcp.tools.generative import reframe_text
 from kaiming_mcp.tools.gradients import diagnose_text
+from kaiming_mcp.tools.science import translate_text
+from kaiming_mcp.tools.simplify import simplify_text
 
 _ESSENCE = ("Rationale", "When it does not apply", "Questions to ask", "First measurement")
 _SITUATIONS: tuple[tuple[Situation, str], ...] = (
@@ -40,17 +45,21 @@ def register_prompts(server: MCPServer, content: Library, roots: Roots) -> None:
 
     @server.prompt(title="Think like Kaiming He")
     def think_like_kaiming(
-        problem: Annotated[str, Field(description="The problem, in a few sentences")],
+        problem: Annotated[str, Field(description="The problem, in a few sentences; a network may stand in it")],
     ) -> list[Message]:
         """Think a problem through: the symmetry, the stack, the earlier era, then the principles."""
         situation = _situation(problem)
         served = content.for_situation(situation)
+        facts = Facts()
+        steps = [way(problem, facts) for way in (symmetry_step, stack_step, era_step)]
+        found = _established(content, situation, problem, roots)
         body = [
             f"Think this problem through, step by step, and fill in each step in writing.\n\nProblem: {problem}",
             f"It reads like the situation '{situation}'; the principles that serve it, in order: "
             + ", ".join(p.title for p in served)
             + ". Say so if it is another.",
-            *(_reasoning_step(p) for p in content.reasoning.values()),
+            _ways(steps, facts),
+            *([] if found.needs else [f"# What the server established\n\n{render(found)}"]),
             *(_essence(content, p) for p in served if p.kind == "principle"),
             "End with one change, the number you predict for it, and the measurement that would refute it. Mark what "
             "you assume. Quote only the quotations given here, with their grade.",
@@ -102,13 +111,7 @@ def register_prompts(server: MCPServer, content: Library, roots: Roots) -> None:
     ) -> list[Message]:
         """Carry machine learning into another science without leaking and without weak baselines."""
         principles = [content.principles["ai-as-a-common-language"]]
-        task = (
-            f"Field: {field}\nProblem: {problem}\n\nFill in with the domain expert: sample unit; the group that must "
-            "not be split (patient, site, family, storm); y and x; noise of the instrument; symmetry group; conserved "
-            "quantities; unit of every channel. Then: the classical baseline on the same split, the test that tells "
-            "site or instrument from the inputs, and what flows back into the network design."
-        )
-        return [UserMessage(_embedded(content, task, principles))]
+        return [UserMessage(_embedded(content, render(translate_text(content, field, problem)), principles))]
 
     _ = think_like_kaiming, review_network, debug_gradients, formulate_generatively, bring_ai_to_science
 
@@ -118,11 +121,33 @@ def _situation(problem: str) -> Situation:
     for name, pattern in _SITUATIONS:
         if re.search(pattern, words):
             return name
-    return "design"
+    return "design" if recognise("", words, sciences()).subject is None else "science"
 
 
-def _reasoning_step(pattern: Principle) -> str:
-    return f"# {pattern.title}\n\n{pattern.claim}\n\n{pattern.sections['Questions to ask']}"
+def _established(content: Library, situation: Situation, problem: str, roots: Roots) -> Scaffold:
+    """The scaffold of the tool that serves a situation, from the problem alone."""
+    try:
+        match situation:
+            case "gradients":
+                return diagnose_text(content, problem, roots=roots)
+            case "generative":
+                return reframe_text(content, problem)
+            case "science":
+                return translate_text(content, problem=problem)
+            case "design":
+                network = critique_text(content, problem, roots=roots)
+                return simplify_text(content, problem) if network.needs else network
+    except ToolError as error:
+        return Scaffold(tool="", verdict="Nothing was established.", needs=str(error))
+
+
+def _ways(steps: list[Step], facts: Facts) -> str:
+    """The ways of reasoning as numbered steps, each with the fact it starts from."""
+    known = {f.id: f.statement for f in facts.items}
+    lines = [
+        f"{i}. *{s.way}*: " + " ".join([*(f"{known[c]}." for c in s.cites), s.prompt]) for i, s in enumerate(steps, 1)
+    ]
+    return "# Three ways of reasoning\n\n" + "\n".join(lines)
 
 
 def _essence(content: Library, principle: Principle) -> str:

@@ -42,7 +42,7 @@ async def test_stdio_answers_a_real_client(mode: str) -> None:
         async with Client(server, mode=mode) as client:  # pyright: ignore[reportArgumentType] - a Literal
             result = await client.call_tool("critique_architecture", {"architecture": EXAMPLE.read_text("utf-8")})
             assert not result.is_error
-            assert len((await client.list_resources()).resources) == 16
+            assert len((await client.list_resources()).resources) == 19
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -182,6 +182,17 @@ def test_listening_beyond_this_machine_needs_the_hosts_to_accept() -> None:
     done = _run("serve", "--http", "--host", "0.0.0.0")
     assert done.returncode != 0
     assert "--allowed-host" in done.stderr
+
+
+@posix
+def test_a_reader_that_has_seen_enough_ends_a_probe_quietly() -> None:
+    process = subprocess.Popen([*COMMAND, "probe", "signal"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(30) in (0, -signal.SIGPIPE)
 
 
 def test_the_version_is_printed() -> None:

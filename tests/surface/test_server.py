@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import mcp_types as types
 import pytest
+from eras import in_both_eras
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from kaiming_mcp import __version__
-from kaiming_mcp.server import INSTRUCTIONS, create_server
+from kaiming_mcp.server import INSTRUCTIONS
 from kaiming_mcp.tools import EXAMPLES
 
 PRINTED = (Path(__file__).parents[1] / "data" / "model_texts" / "01_repr_plain_mlp20_relu.txt").read_text("utf-8")
-
-
-def in_both_eras(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Runs a test with a client of each protocol era; the client lives inside the test's own task."""
-
-    @pytest.mark.parametrize("mode", ["auto", "legacy"])
-    @functools.wraps(test)
-    async def run(mode: Any, **rest: Any) -> None:
-        async with Client(create_server(), mode=mode) as client:
-            await test(client, **rest)
-
-    _, *parameters = inspect.signature(test).parameters.values()
-    mode = inspect.Parameter("mode", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    run.__signature__ = inspect.Signature([mode, *parameters])  # type: ignore[attr-defined] - what pytest reads
-    return run
 
 
 def _text(result: Any) -> str:
