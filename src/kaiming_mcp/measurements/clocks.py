@@ -93,7 +93,7 @@ def pairs(line: str, context: Quantity, layered: bool = False) -> str:
 
 
 def is_unrolled(heads: Collection[str], kinds: Collection[str]) -> bool:
-    """Whether the iterations of a table are the depth of an unrolled net: it has the state and its gradient, no loss."""
+    """Whether the iterations of a table are the depth of an unrolled net: the state and its gradient, no loss."""
     state = "activation" in kinds and any(_OF_STATE.search(head) for head in heads)
     return state and not _OF_RUN & set(kinds) and not any("epoch" in head.lower() for head in heads)
 

@@ -158,15 +158,7 @@ def _is_head(cells: Sequence[str]) -> bool:
 
 def telling(cell: str) -> bool:
     """Whether a cell may head a column: a time, a layer, or a quantity."""
-    if (
-        is_place(cell)
-        or _NAME.fullmatch(cell)
-        or _KIND.fullmatch(cell)
-        or _TIME.fullmatch(cell)
-        or _DEPTH.fullmatch(cell)
-    ):
-        return True
-    if _MOMENT.fullmatch(cell):
+    if is_place(cell) or any(head.fullmatch(cell) for head in (_NAME, _KIND, _TIME, _DEPTH, _MOMENT)):
         return True
     quantity = quantity_of(cell)
     told = quantity.known or quantity.statistic != "unknown" or quantity.split != ""
@@ -205,8 +197,7 @@ def table_readings(table: Table, context: Quantity) -> Iterator[Reading]:
         i: filled(quantity_of(_without_layer(head) if layers.is_layer(head) else head), context)
         for i, head in enumerate(heads)
     }
-    kinds = {quantity.kind for quantity in quantities.values()}
-    unrolled = not any(map(layers.is_layer, heads)) and clocks.is_unrolled(heads, kinds)
+    unrolled = not any(map(layers.is_layer, heads)) and clocks.is_unrolled(heads, {q.kind for q in quantities.values()})
     places = not unrolled and any(is_place(head) for head in heads)
     per_layer = any(q.kind in PER_LAYER for q in quantities.values())
     for order, (line, cells) in enumerate(table.rows):

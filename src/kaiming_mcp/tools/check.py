@@ -33,9 +33,7 @@ from kaiming_mcp.tools.surface import READ_ONLY
 from kaiming_mcp.tools.trace import trace_text
 
 NAME = "check_answer"
-EXAMPLE_REQUEST = (
-    '{"tool": "derive_initialization", "args": {"activation": "relu", "fan_in": 256}, "facts": "00000000"}'
-)
+EXAMPLE_REQUEST = '{"tool": "derive_initialization", "args": {"activation": "relu", "fan_in": 256}}'
 EXAMPLE_CALL = json.dumps(
     {"answer": "**direction**: forward, std 0.0884 [F1]\n**prediction**: …", "request": EXAMPLE_REQUEST},
     ensure_ascii=False,
