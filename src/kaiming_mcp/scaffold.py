@@ -19,7 +19,7 @@ Severity = Literal["high", "medium", "low", "note"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "note")
 AIM, ORDINARY = 6_000, 8_000
 """Characters of JSON, about 1,500 tokens to aim at and 2,000 that the scaffold of an ordinary model keeps to."""
-SHORTEST_NOTATION, MOST_SERIOUS = 300, 2
+MOST_SERIOUS = 2
 FURTHEST = 1_000_000
 """The largest exponent of ten that is written out."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -115,10 +115,10 @@ class Scaffold(_Part):
 def fitted(part: Scaffold) -> Scaffold:
     """The scaffold near AIM characters of JSON by what is repeated, within ORDINARY by what matters least."""
     shorter: tuple[tuple[int, Callable[[Scaffold], dict[str, Any]]], ...] = (
-        # The request line holds the same notation.
-        (AIM, lambda p: {"read_as": "" if '"architecture"' in p.request else p.read_as[:SHORTEST_NOTATION]}),
+        # The request line holds the same notation where that is short enough to be read.
+        (AIM, lambda _: {"read_as": ""}),
         (AIM, lambda p: {"quotes": p.quotes[:1]}),
-        (ORDINARY, lambda p: {"limits": p.limits[:3]}),
+        (AIM, lambda p: {"limits": p.limits[:2]}),
         (ORDINARY, lambda p: _without_least(p, MOST_SERIOUS)),
         (ORDINARY, lambda p: _without_least(p, 1)),
     )

@@ -147,7 +147,7 @@ def test_constraints_close_remedies() -> None:
 def test_what_was_not_given_is_assumed_and_named_and_what_was_given_is_not() -> None:
     text = "repeat 3 { linear 64 64 nobias ; batchnorm ; relu }"
     bare = next(f for f in _critique(text).established if f.basis == "assumed")
-    for word in ("initialization = PyTorch default", "input size unknown", "batch = 128"):
+    for word in ("initialization = PyTorch default", "its size unknown", "batch = 128"):
         assert word in bare.statement
     full = _critique(text, input="64", batch=32, initialization="he")
     assert not [f for f in full.established if f.basis == "assumed"]
@@ -360,10 +360,10 @@ def test_what_is_removed_first_is_a_whole_number_of_parts(text: str, what: str) 
 def test_a_sound_network_is_asked_what_would_break_first_and_may_stay_as_it_is() -> None:
     scaffold = _critique("repeat 12 { linear 128 128 ; relu } ; linear 128 8", initialization="he")
     assert "At twice the depth: E[x²] last/first 1, gradient first/last 1" in _step(scaffold, "invariant")
-    assert "or no change" in _step(scaffold, "decision")
+    assert "or none" in _step(scaffold, "decision")
     broken = _critique("repeat 12 { linear 128 128 ; relu } ; linear 128 8")
     assert "Which one breaks first" in _step(broken, "invariant")
-    assert "or no change" not in _step(broken, "decision")
+    assert "or none" not in _step(broken, "decision")
 
 
 def test_a_step_without_a_number_of_this_network_is_left_out() -> None:

@@ -32,6 +32,22 @@ def test_rows_take_the_names_of_a_legend_below_them_or_in_the_training(mark: str
     assert points(found, "gradient norm") == [(step, norm) for step, _, norm in ROWS]
 
 
+def test_a_legend_in_brackets_may_have_no_time() -> None:
+    found = read_measurements("2.3, 0.1\n2.2, 0.2\n2.1, 0.3\n(loss, grad norm)")
+    assert points(found, "loss") == [(0, 2.3), (1, 2.2), (2, 2.1)]
+    assert points(found, "gradient norm") == [(0, 0.1), (1, 0.2), (2, 0.3)]
+
+
+def test_the_hidden_layer_is_a_place_and_its_mean_a_measurement() -> None:
+    found = read_measurements("weight gradients:\nthe hidden layer below gets 0.43\nhidden 1 0.1\nhidden 2 0.2")
+    assert not [f for f in found.facts if f.quantity.kind == "activation"]
+    found = read_measurements("hidden layer mean 0.3 std 0.1")
+    assert [(f.quantity.kind, f.quantity.statistic) for f in found.facts] == [
+        ("activation", "mean"),
+        ("activation", "std"),
+    ]
+
+
 def test_a_sentence_of_as_many_parts_is_no_legend() -> None:
     text = "\n".join(";".join(map(str, row)) for row in ROWS)
     found = read_measurements(text, "Adam 1e-3, fp32, batch 64")

@@ -90,7 +90,8 @@ def _names(line: str, count: int) -> list[str] | None:
     for names in _splits(line[titled.end() if titled else 0 :], count):
         plain = all(name and len(name.split()) <= 5 and not re.search(r"\d", name) for name in names)
         first = is_place(names[0]) or is_name(names[0]) or names[0].lower() in ("update", "round")
-        if plain and (titled or first) and 2 * sum(map(telling, names)) >= count:
+        measured = line.lstrip()[:1] in ("(", "[", "#") and all(quantity_of(name).known for name in names)
+        if plain and (titled or first or measured) and 2 * sum(map(telling, names)) >= count:
             return names
     return None
 

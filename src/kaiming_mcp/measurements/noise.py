@@ -35,6 +35,14 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (":", re.compile(r"(?<=\w)\[[\d\s,:-]{0,20}:[\d\s,:-]{0,20}\]"), ""),
     # What a script prints of a sum that is exactly zero.
     ("0.0", re.compile(r"(?<=\(\))(\s?[=:]\s?)0\.0(?![\d.eE])"), r"\g<1>0"),
+    # `std across 64 patients`
+    (
+        "std",
+        re.compile(
+            r"\b(std (?:across|over)) \d{1,7} (?!layers|blocks|steps|epochs|iter|updates|seeds|runs)(?=[a-z]{3,20}s\b)"
+        ),
+        r"\1 ",
+    ),
     # What a normalization makes, not what was measured.
     ("mean 0", re.compile(r"\bmean 0(?:,| and|/)? ?(?:std|variance|var|sd) 1(?![\w.])"), " "),
     # `units 0 for the whole batch: relu(3) 100%`

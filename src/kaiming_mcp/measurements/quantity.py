@@ -15,6 +15,7 @@ class Quantity:
     activation, weight, update, update ratio, dead, zero, gradient zero, saturated, cosine, spread (of one number
     between inputs), nonfinite, underflow and weight underflow (what float16 would lose of a gradient), loss, loss term
     (a part of the loss beside the whole), accuracy, metric, learning rate, loss scale, clip, growth, unknown.
+    Of data and outputs: range, and those of `stated`.
     """
 
     kind: str = "unknown"
@@ -189,10 +190,12 @@ def words_of(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def quantity_of(text: str) -> Quantity:
     """The quantity that a label names, or one of unknown kind."""
-    words = words_of(_HIDDEN.sub(" ", text) if "hidden l" in text else text)
+    words = words_of(text)
     present = set(words)
     kind = _first("kind", present) or "unknown"
     statistic = _first("statistic", present) or "unknown"
+    if kind == "activation" and statistic == "unknown" and _HIDDEN.search(text):
+        kind = _first("kind", present - {"hidden"}) or "unknown"
     if kind == "unknown" and (beside := re.search(r"\b(?:abs|bars) ([hxzgw])\b|\|([hxzgw])\|", text)):
         kind = _LETTERS[beside[1] or beside[2]]
     elif kind in ("unknown", "activation") and BETWEEN.search(text.replace("_", " ")):

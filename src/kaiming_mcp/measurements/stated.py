@@ -34,7 +34,9 @@ _SAID = {
     for kind, words in _SUBJECTS.items()
 }
 _PAIRS = re.compile(
-    rf"[\s,/.]{{0,4}}{_PAIR}(?: ?(?!(?:mean|std|min|max|sd|var|rms)\b)[A-Za-z°%]{{1,6}}(?![\w=:]))?", re.I
+    rf"[\s,/.]{{0,4}}(?:[A-Za-z]\w{{0,11}}\.(?:abs\(\)\.)?)?{_PAIR}"
+    r"(?: ?(?!(?:mean|std|min|max|sd|var|rms)\b)[A-Za-z°%]{1,6}(?![\w=:]))?",
+    re.I,
 )
 _REVERSED = {
     kind: re.compile(rf"\b{_STATISTIC} {words}\s{{0,3}}(?:[=:]|is|was)?\s{{0,3}}{_NUMBER}(?![\w.]\d)", re.I)

@@ -56,7 +56,7 @@ class Repeatable:
 
 
 REPEATABLE = {
-    "critique_architecture": Repeatable(critique_text, frame.FORM),
+    "critique_architecture": Repeatable(critique_text, frame.ALWAYS),
     "diagnose_gradients": Repeatable(diagnose_text, gradients_report.FORM),
     "trace_signal": Repeatable(trace_text, signal_report.FORM),
     "derive_initialization": Repeatable(derive_text, derive.FORM),

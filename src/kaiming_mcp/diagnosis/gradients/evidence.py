@@ -122,12 +122,7 @@ class Evidence:
     @property
     def tokens(self) -> bool:
         """Whether the cosines are those between tokens or nodes of one input."""
-        return bool(
-            self.says(
-                r"\b(?:tokens?|nodes?|patch(?:es)?)[_ -]?(?:\w+ ){0,2}(?:cos|sim|std|spread|alike|same|identical|pairwise)"
-                r"|\b(?:cos\w*|sim\w*)[^\n]{0,30}\b(?:between|of|among) (?:\w+ ){0,2}(?:tokens|nodes|patches)\b"
-            )
-        )
+        return bool(self.says(words.OF_TOKENS))
 
     @cached_property
     def depth(self) -> int:

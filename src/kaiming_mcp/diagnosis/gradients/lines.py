@@ -23,11 +23,12 @@ _BEFORE = re.compile(
 )
 _NAMED = re.compile(rf"\b(?P<statistic>min|mean|max|median)\b\s?[:=]?\s{{0,3}}(?P<x>{_SIGNED})", re.I)
 _TOP = re.compile(
-    rf"\b(?:mean |average |median )?(?:top|max(?:imum)?|largest)[- ](?:\w+ )?(?:prob\w*|weight)s?\W{{0,3}}(?:is )?(?P<x>0\.\d{{1,6}}|1\.0{{0,6}})",
+    r"\b(?:mean |average |median )?(?:top|max(?:imum)?|largest)[- ](?:\w+ )?(?:prob\w*|weight)s?\W{0,3}(?:is )?(?P<x>0\.\d{1,6}|1\.0{0,6})",
     re.I,
 )
 _OF_ALL = re.compile(
-    rf"\bentropy\b\W{{0,3}}(?P<x>{NUMBER})[^\n]{{0,40}}?\b(?:ln|log)\W?\d{{1,6}}\)?\s?[=≈]\s?(?P<all>\d{{1,2}}\.\d{{1,6}})", re.I
+    rf"\bentropy\b\W{{0,3}}(?P<x>{NUMBER})[^\n]{{0,40}}?\b(?:ln|log)\W?\d{{1,6}}\)?\s?[=≈]\s?(?P<all>\d{{1,2}}\.\d{{1,6}})",
+    re.I,
 )
 _SOFTMAX = re.compile(r"\bsoftmax\b|\battention\b|\battn", re.I)
 _QUANTILE = re.compile(r"\b(?:q|p|%)_?0?(?P<q>\d{1,2})\b|\b(?P<percent>\d{1,2})\s?%", re.I)

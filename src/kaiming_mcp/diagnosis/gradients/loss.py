@@ -16,6 +16,8 @@ USUAL_CLASSES = (2, 10, 100, 1000)
 NEAR = 0.012
 """Relative distance from ln C within which a loss counts as that of a constant prediction."""
 BEYOND = 1e5
+SUMMED = 5.0
+"""Times ln 2 from which a binary cross entropy may be a sum over many outputs."""
 CHANCE = 0.2
 """Relative distance from ln C of a first loss."""
 LEARNED = 0.93
@@ -248,7 +250,7 @@ def _classes(
             return training.classes, "read"
         words = re.search(r"\bvocab\w{0,12}\W{1,4}(\d{2,7})\b", said, re.I)
         return (int(words[1]), "read") if words else (training.classes, "assumed")
-    if training.loss == "binary cross entropy":
+    if training.loss == "binary cross entropy" and (not values or values[0] < SUMMED * math.log(2)):
         return 2, "the loss is a binary cross entropy"
     if training.loss in ("mse", "mae", "huber", "hinge") or re.search(r"\b(?:regression|mse)\b", said, re.I):
         return None, ""

@@ -84,8 +84,9 @@ def ranked(e: Evidence) -> list[Candidate]:
             known = best.get(key)
             if known is None or candidate.score > known.score:
                 best[key] = candidate
-    if (scale := best.get("input_scale")) and (limits := best.get("saturation")) and not scale.predicted:
-        # What saturates because large numbers go in is a consequence.
+    scale, limits = best.get("input_scale"), best.get("saturation")
+    if scale and limits and scale.located == "the input" and not scale.predicted:
+        # What saturates because the data that go in are large is a consequence.
         best["saturation"] = replace(limits, score=min(limits.score, scale.score - 0.02))
     return sorted((_weighed(e, c) for c in best.values()), key=lambda c: -c.score)
 

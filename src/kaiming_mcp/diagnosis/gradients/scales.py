@@ -74,7 +74,8 @@ def _starts_far(e: Evidence) -> bool:
     course = e.losses
     if course is None or not course.values:
         return False
-    return course.first > (FAR_FROM_CHANCE * course.chance if course.chance else LARGE_LOSS)
+    chance = course.chance or (math.log(2) if "entropy" in (e.training.loss or "") else 0.0)
+    return course.first > (FAR_FROM_CHANCE * chance or LARGE_LOSS)
 
 
 def _worse_than_zero(e: Evidence, size: float) -> bool:

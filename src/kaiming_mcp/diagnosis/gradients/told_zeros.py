@@ -39,4 +39,6 @@ def told_zeros(e: Evidence) -> Iterator[Candidate]:
             f"not one label counts in the loss (`{words[:80]}`): its gradient is exactly 0 everywhere", "measured"
         )
         do = "Print how many labels count in each batch, and repair the labels or the mask; no layer is at fault."
-        yield Candidate("structural_zero", 0.93, (fact,), "the labels in the loss", "no label counts in the loss", change=do)
+        yield Candidate(
+            "structural_zero", 0.93, (fact,), "the labels in the loss", "no label counts in the loss", change=do
+        )

@@ -178,9 +178,7 @@ def _output(e: Evidence) -> Iterator[Candidate]:
             slope,
             "slope",
         )
-        yield Candidate(
-            "saturation", 0.9, (fact,), f"the output {fed.activation}", "a saturating output nonlinearity"
-        )
+        yield Candidate("saturation", 0.9, (fact,), f"the output {fed.activation}", "a saturating output nonlinearity")
         return
     z = before_output(e.told)
     if not head or (e.measured.per_layer and z is None) or e.subject is not None or e.losses is not None:

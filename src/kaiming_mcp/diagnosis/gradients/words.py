@@ -47,6 +47,11 @@ _LEVEL = re.compile(
     rf"(?:\|\|[hxza]\w{{0,2}}\|\||\bmean(?:[ _](?:\|\|h\|\||\|h\||norm))?|\brms|, std|; std|\bstd over (?:all|everything))\b\s?[=:]?\s*(?P<x>{NUMBER})",
     re.I,
 )
+OF_TOKENS = (
+    r"\b(?:tokens?|nodes?|patch(?:es)?)[_ -]?(?:\w+ ){0,2}(?:cos|sim|std|spread|alike|same|identical|pairwise)"
+    r"|\b(?:cos\w*|sim\w*)[^\n]{0,30}\b(?:between|of|among) (?:\w+ ){0,2}(?:tokens|nodes|patches)\b"
+)
+"""Words of a cosine between tokens or nodes of one input."""
 _LEADING = re.compile(r"\s{0,20}(?:\[\w{1,20}\]\s{0,4})?[\w.\-]{1,60}(?:\s{1,4}\d{1,4}(?![.\w]))?")
 _LIMITS = re.compile(
     rf"(?P<name>[A-Za-z][\w.]{{0,80}})\W{{1,3}}(?:(?:fraction|share|part|percent\w*|ratio)(?: (?:of|with))?(?: \w+)? )?"
@@ -135,7 +140,9 @@ def alike(text: str) -> tuple[tuple[str, float], ...]:
     """
     lines = [line[:400] for line in clean(text[:LONGEST]).split("\n")]
     for line in lines:
-        pairs = [(m[1], as_float(m[2])) for m in _BY_NAME.finditer(line.partition(":")[2])] if _ALIKE.search(line) else []
+        pairs = (
+            [(m[1], as_float(m[2])) for m in _BY_NAME.finditer(line.partition(":")[2])] if _ALIKE.search(line) else []
+        )
         if len(pairs) > 2:
             return by_depth([(name, x) for name, x in pairs if -1 <= x <= 1])
     if ratios := _ratios(text):

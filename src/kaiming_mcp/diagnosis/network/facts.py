@@ -97,7 +97,7 @@ def assumed_facts(subject: Subject, given: Given) -> None:
     elif not given.initialization and not given.read:
         taken.append(f"initialization = {subject.init.describe()}")
     if not given.input and subject.network.input is None:
-        taken.append("input size unknown, its numbers independent with unit variance")
+        taken.append("white input of unit variance, its size unknown")
     batch_norm = any(isinstance(la.op, Norm) and la.op.kind == "batch" for la, _ in layers(subject.network.root))
     if not given.batch and batch_norm:
         taken.append(f"batch = {subject.batch}, train mode")

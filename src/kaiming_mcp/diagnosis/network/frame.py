@@ -28,6 +28,9 @@ FORM = [
     ),
 ]
 
+ALWAYS = [field for field in FORM if field.name not in {"contract", "era_test"}]
+"""The fields that every scaffold has."""
+
 
 def form_of(steps: list[Step]) -> list[FormField]:
     """The fields in which these steps end."""
@@ -63,8 +66,7 @@ def frame(subject: Subject, here: Course | None, faults: list[Draft], removal: R
         ),
         Step(
             way="Decide",
-            prompt="State one change, the number you predict for it, and the number at which you give it up"
-            + ("; or no change, and the number that would call for one." if sound else "."),
+            prompt="One change only" + (", or none." if sound else "."),
             cites=list(top.evidence) if top else signal or ["F1"],
             field="decision",
         ),

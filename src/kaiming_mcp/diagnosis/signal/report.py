@@ -34,17 +34,17 @@ NAME = "trace_signal"
 FORM = [
     FormField(
         name="first_break",
-        holds="the place where a quantity leaves its scale, with the fact that shows it",
+        holds="where a quantity leaves its scale (fact id)",
         wants=["number"],
     ),
     FormField(
         name="reality",
-        holds="what a real batch will move, which way, and the measurement that shows it",
+        holds="what a real batch moves, and what shows it",
         wants=["test"],
     ),
     FormField(
         name="change",
-        holds="the one edit of `read_as` to trace next, and the number you predict for it",
+        holds="the edit to trace next, its predicted number",
         wants=["number"],
     ),
 ]
@@ -122,8 +122,8 @@ def _frame(subject: Subject, change: Change | None, deeper: tuple[str, str] | No
         ),
         Step(
             way="Mathematical reality",
-            prompt="The input here is white noise and the cotangent random. Your data has a mean and neighbours alike, "
-            "your loss a direction: which column will a real batch move, and which way?",
+            prompt="Here input and cotangent are white. Your data has a mean and neighbours alike, your loss a direction: "
+            "which column does a real batch move, and which way?",
             cites=[f.id for f in subject.facts.items if f.unit == "share"],
             field="reality",
         ),
