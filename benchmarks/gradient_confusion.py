@@ -45,7 +45,8 @@ class Answer:
     @property
     def false_alarm(self) -> bool:
         """Whether a healthy run was given a fault."""
-        return self.run["mechanism"] == "nothing_wrong" and self.result.mechanism not in HARMLESS
+        healthy = self.run["mechanism"] == "nothing_wrong" and not self.right
+        return healthy and self.result.mechanism not in HARMLESS
 
     @property
     def misplaced(self) -> bool:

@@ -86,7 +86,7 @@ NAMED = {
 @pytest.mark.parametrize("name", NAMED)
 def test_each_line_is_understood(name: str) -> None:
     sent, mechanism = NAMED[name]
-    said = diagnose_text(library(), **sent)
+    said = diagnose_text(library(), measurements=sent["measurements"], training=sent.get("training", ""))
     assert said.mechanism == mechanism, said.verdict
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kaiming_mcp.diagnosis.gradients.words import LONGEST, NUMBER, as_float
+from kaiming_mcp.diagnosis.gradients.words import LONGEST, NUMBER, as_float, plain
 
 _TO = r"\s?(?:\.\.\.?|-|–|—|to|and|,)\s?"
 _PIXELS = re.compile(rf"\buint8\b|[\[(]?\b0(?:\.0)?{_TO}255\b")
@@ -123,7 +123,7 @@ def _of_sentence(sentence: str) -> Iterator[Range]:
 
 def described(text: str) -> Iterator[tuple[str, float, float]]:
     """Name, mean and std of features, in a text that describes data and not layers."""
-    yield from _tabled(text[:LONGEST].split("\n"))
+    yield from _tabled(plain(text[:LONGEST]).split("\n"))
     for line in text[:LONGEST].split("\n"):
         if _DATA.search(line[:2_000]):
             for found in _DESCRIBED.finditer(line[:2_000]):

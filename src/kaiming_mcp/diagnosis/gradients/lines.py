@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kaiming_mcp.architecture.paste.clean import clean
-from kaiming_mcp.diagnosis.gradients.words import LONGEST, NUMBER, as_float
+from kaiming_mcp.diagnosis.gradients.words import LONGEST, NUMBER, as_float, by_depth
 
-_SIGNED = r"[-−]?\d{1,12}(?:\.\d{1,9})?(?:e[-+]?\d{1,2})?"
+_SIGNED = r"[-−]?\d{1,12}(?:\.\d{1,9})?(?:[eE][-+]?\d{1,2})?"
 _WHOLE_BATCH = re.compile(
     r"\b(?:units?|channels?|neurons?|filters?|outputs?)\b[^\n:%]{0,30}(?:\b0\b|\bzeros?\b|\boff\b|\bsilent\b|\bdead\b|\binactive\b)"
     r"[^\n:%]{0,15}\b(?:for|in|on|over|across)\b[^\n:%]{0,12}\b(?:whole|entire|all|every|any|each)\b[^\n:]{0,40}:(?P<rest>[^\n]{1,400})",
@@ -103,7 +103,7 @@ def at_ends(text: str, tanh: bool) -> tuple[tuple[str, float], ...]:
         low = max((q for q, v in zip(marks, values, strict=True) if v <= (AT_END - 1 if tanh else AT_END)), default=0.0)
         high = min((q for q, v in zip(marks, values, strict=True) if v >= 1 - AT_END), default=1.0)
         rows.append((cells[0], low + 1 - high))
-    return tuple(rows)
+    return by_depth(rows)
 
 
 def rounded_away(text: str) -> float | None:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kaiming_mcp.diagnosis.gradients.words import plain
+
 
 class Operation(NamedTuple):
     """What is not finite, where, and what repairs it."""
@@ -119,7 +121,8 @@ def line_of(text: str, operation: Operation) -> str:
     """The first line of source that holds the operation; "" where none does."""
     if not operation.source:
         return ""
-    return next((line.strip() for line in text[:60_000].split("\n") if re.search(operation.source, line[:2_000])), "")
+    found = (line for line in text[:60_000].split("\n") if re.search(operation.source, line[:2_000]))
+    return plain(next(found, "")).strip()
 
 
 def _found(lines: Sequence[str], operations: Sequence[Operation]) -> tuple[Operation, str] | None:

@@ -9,7 +9,8 @@ from kaiming_mcp.architecture.paste.clean import clean
 
 LONGEST = 60_000
 """Characters of a text that are searched."""
-NUMBER = r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d{1,12}(?:\.\d{1,9})?(?:e[-+]?\d{1,2})?"
+NUMBER = r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d{1,12}(?:\.\d{1,9})?(?:[eE][-+]?\d{1,2})?"
+PASTED = re.compile(r"(?m)^\s{0,20}(?:>|\[rank\d{1,4}\]:)[ \t]?")
 _DEPTH_ACCURACY = re.compile(
     r"(?<![\w.])(?P<depth>\d{1,4})[ -]?(?:\w+ )?(?:layers?|blocks?)\b[^\d\n]{0,20}?(?P<share>\d{1,3}(?:\.\d+)?)\s?%",
     re.I,
@@ -172,7 +173,7 @@ def alike(text: str) -> tuple[tuple[str, float], ...]:
 
 def _ratios(text: str) -> tuple[tuple[str, float], ...]:
     """Cosine 1/(1 + r²) by layer from a printed list of ratios r of a spread over a level."""
-    found = _SPREAD_RATIO.search(text[:LONGEST])
+    found = _SPREAD_RATIO.search(plain(text[:LONGEST]))
     sizes = [as_float(n) for n in re.findall(NUMBER, found["list"])] if found else []
     return tuple((f"layer {i}", 1 / (1 + r * r)) for i, r in enumerate(sizes, 1)) if len(sizes) > 2 else ()
 
@@ -241,6 +242,11 @@ def before_output(text: str) -> float | None:
     """The stated value that goes into an output nonlinearity."""
     found = _BEFORE_OUTPUT.search(text[:LONGEST])
     return as_float(found["z"]) if found else None
+
+
+def plain(text: str) -> str:
+    """Without what a quotation or a launcher of several processes puts in front of each line."""
+    return PASTED.sub("", text)
 
 
 def as_float(text: str) -> float:
