@@ -20,6 +20,8 @@ SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "note")
 AIM, ORDINARY = 6_000, 8_000
 """Characters of JSON, about 1,500 tokens to aim at and 2,000 that the scaffold of an ordinary model keeps to."""
 MOST_SERIOUS = 2
+_TOLD = ("Further findings", "Left out")
+"""Beginnings of limits that say what is not shown: they are kept."""
 FURTHEST = 1_000_000
 """The largest exponent of ten that is written out."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -118,7 +120,7 @@ def fitted(part: Scaffold) -> Scaffold:
         # The request line holds the same notation where that is short enough to be read.
         (AIM, lambda _: {"read_as": ""}),
         (AIM, lambda p: {"quotes": p.quotes[:1]}),
-        (AIM, lambda p: {"limits": p.limits[:2]}),
+        (AIM, lambda p: {"limits": [*p.limits[:2], *(line for line in p.limits[2:] if line.startswith(_TOLD))]}),
         (ORDINARY, lambda p: _without_least(p, MOST_SERIOUS)),
         (ORDINARY, lambda p: _without_least(p, 1)),
     )

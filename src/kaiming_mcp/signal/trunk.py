@@ -20,9 +20,9 @@ FINEST, COARSEST = 12.0, 60.0
 REACH = 7.0
 """Half-width of a kernel and of the grid, in standard deviations: 1e-12 is cut off."""
 MOST_POINTS = 20_000
-WIDE, WIDE_FINEST = 2_000, 3.0
+WIDE, WIDE_FINEST = 4_000, 6.0
 """From so many points on the kink at zero is a small part of the density, and a Gaussian kernel is exact to 1e-70 with
-three points a sigma (Poisson summation): the grid may be coarse, and hundreds of blocks stay cheap."""
+six points a sigma (Poisson summation): the grid may be coarse, and thousands of blocks stay cheap."""
 NEGLIGIBLE = 1e-15
 """Mass beyond the end of the grid that is dropped."""
 
