@@ -103,14 +103,14 @@ def _frame(subject: Subject, change: Change | None, deeper: tuple[str, str] | No
             "good, not as a transient, and is it the layer, the activation or a join that moves it?"
         )
         last = (
-            "Edit `read_as` in one place (the change above, or a gain, a norm, a skip, a scale), predict the new first/last "
+            "Edit the network in one place (the change above, or a gain, a norm, a skip, a scale), predict the new first/last "
             "ratio, and trace it again."
         )
     else:
         twice = deeper[1] if deeper else ""
         first = f"Nothing leaves its scale for good. {twice}At which row would it leave first, and what would move it there?"
         last = (
-            "Edit `read_as` in one place towards what you plan (more depth, another width, a norm less), predict the new "
+            "Edit the network in one place towards what you plan (more depth, another width, a norm less), predict the new "
             "first/last ratio, and trace it again."
         )
     return [
