@@ -407,3 +407,12 @@ def test_what_flows_back_to_solubility_is_its_own_formula() -> None:
     back = next(s.prompt for s in scaffold.frame if s.field == "flows_back")
     assert "solubility equation" in back
     assert "extensive" not in back
+
+
+@pytest.mark.parametrize(("split", "held"), [("60/40", 0.4), ("90/10", 0.1), ("80/20", 0.2)])
+def test_the_share_of_items_with_a_twin_in_training_follows_the_split_that_was_said(split: str, held: float) -> None:
+    said = f"112,000 images of 28,000 patients, random {split} split"
+    found = translate_text(library(), "medicine", "find pneumonia on chest X-rays", said).established
+    (fact,) = [f for f in found if "split has another" in f.statement]
+    assert split in fact.statement
+    assert fact.value == pytest.approx(1 - held**3, rel=1e-5)

@@ -87,13 +87,14 @@ def _split(s: Statement, items: Count, inner: Count, read: str, notes: Notes) ->
         "n / (1 + (m - 1) ICC)",
     )
     notes.key(60, effective)
-    shared = 1 - TEST_SHARE ** (size - 1)
+    held = s.test_share or TEST_SHARE
+    shared = 1 - held ** (size - 1)
     both = notes.facts.add(
-        f"a random 80/20 split has another {items.one} of the same {inner.one} in training for {shared:.1%} of the test {items.many}",
+        f"a random {100 * (1 - held):.3g}/{100 * held:.3g} split has another {items.one} of the same {inner.one} in training for {shared:.1%} of the test {items.many}",
         "computed",
         shared,
         "share",
-        f"1 - 0.2^(m - 1), m = {size:.3g}",
+        f"1 - {held:g}^(m - 1), m = {size:.3g}",
     )
     notes.shared = both
     outer = s.sample.outer
