@@ -14,10 +14,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from kaiming_mcp.library import ContentError
+from kaiming_mcp.library import YAML_LOADER, ContentError
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where PyYAML was built with it: the lists load ten times faster."""
 LONGEST_READ = 20_000
 """Characters of a text that are searched for words."""
 
@@ -65,7 +63,7 @@ def read_entries(path: Path, form: type[E], sources: set[str]) -> tuple[E, ...]:
         ContentError: the file is missing, breaks its form, repeats an id, or names an unknown source.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+        raw = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
         listed = TypeAdapter(list[dict[str, Any]]).validate_python(raw)
     except FileNotFoundError as error:
         raise ContentError(f"{path.name}: the file is missing from {path.parent.name}/") from error

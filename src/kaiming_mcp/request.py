@@ -54,15 +54,17 @@ def request_line(tool: str, args: Mapping[str, Any], facts: Facts, again: Callab
         "facts": digest(facts),
         "sums": " ".join(f"{k}:{v}" for k, v in _sums(given).items()),
     }
+    alone = _line({"tool": tool, "facts": digest(facts)})
     if len(_line(whole)) > LONGEST_LINE:
-        return _line({"tool": tool, "facts": digest(facts)})
+        return alone
     apart = [f.id for f in facts if f.unit in UNREPEATABLE]
     if again is not None:
         apart += _apart(facts, again())
     if apart:
         whole["facts"] = digest([f for f in facts if f.id not in apart])
         whole["except"] = " ".join(apart)
-    return _line(whole) if len(_line(whole)) <= LONGEST_LINE else _line({"tool": tool, "facts": digest(facts)})
+    line = _line(whole)
+    return line if len(line) <= LONGEST_LINE else alone
 
 
 def read_request(text: str) -> Request:

@@ -17,7 +17,7 @@ from kaiming_mcp.diagnosis.generative.spread import SpreadError
 from kaiming_mcp.library import Library
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import ORDINARY, Fact, Scaffold
-from kaiming_mcp.tools.surface import LONGEST_ARGUMENT, READ_ONLY, both_forms
+from kaiming_mcp.tools.surface import READ_ONLY, both_forms, check_lengths
 
 EXAMPLE_CALL = (
     '{"problem": "predict rainfall for the next 3 hours from radar", "condition": "the last 6 radar frames, 256x256", '
@@ -68,9 +68,7 @@ def reframe_text(
             f"`samples_per_query` must lie between 1 and {MOST_SAMPLES:,}, got {samples_per_query}. Example: 20"
         )
     texts = {"problem": problem, "condition": condition, "target": target, "data": data, "metric": metric}
-    for name, text in texts.items():
-        if len(text) > LONGEST_ARGUMENT:
-            raise ToolError(f"`{name}` has {len(text):,} characters; at most {LONGEST_ARGUMENT:,} are read.")
+    check_lengths(texts)
     try:
         said = read(problem, condition, target, data, metric, samples_per_query)
     except SpreadError as error:

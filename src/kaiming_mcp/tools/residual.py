@@ -23,7 +23,7 @@ from kaiming_mcp.scaffold import Fact, Scaffold, fitted
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT
 from kaiming_mcp.signal.initialization_words import parse_initialization
 from kaiming_mcp.tools.network import LONGEST_NOTATION, read_initialization, read_source
-from kaiming_mcp.tools.surface import LONGEST_ARGUMENT, READ_ONLY, both_forms
+from kaiming_mcp.tools.surface import READ_ONLY, both_forms, check_lengths
 
 EXAMPLE_CALL = (
     '{"mapping": "predict tomorrow\'s temperature from today\'s", "reference": "persistence", '
@@ -68,11 +68,7 @@ def residual_text(
     """
     if not 0 <= depth <= DEEPEST:
         raise ToolError(f"`depth` must lie between 1 and {DEEPEST:,} (number of blocks), got {depth}. Example: 50")
-    for name, text in {"mapping": mapping, "reference": reference, "data": data}.items():
-        if len(text) > LONGEST_ARGUMENT:
-            raise ToolError(
-                f"`{name}` has {len(text):,} characters; at most {LONGEST_ARGUMENT:,} are read. Example: {EXAMPLE_CALL}"
-            )
+    check_lengths({"mapping": mapping, "reference": reference, "data": data}, EXAMPLE_CALL)
     block = read_source("mapping", mapping, roots, "path:models/block.py#Block")
     table = read_source("data", data, roots, "path:run/pairs.csv")
     try:

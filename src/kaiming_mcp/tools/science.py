@@ -7,14 +7,13 @@ from typing import Annotated
 
 import mcp_types as types
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from kaiming_mcp.diagnosis.science.translate import NAME, translate
 from kaiming_mcp.library import Library
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import ORDINARY, Scaffold, fitted
-from kaiming_mcp.tools.surface import LONGEST_ARGUMENT, READ_ONLY, both_forms
+from kaiming_mcp.tools.surface import READ_ONLY, both_forms, check_lengths
 
 EXAMPLE_CALL = (
     '{"field": "medicine", "problem": "find pneumonia on chest X-rays", "data": "112,000 images of 30,805 patients '
@@ -52,9 +51,7 @@ def translate_text(
         ToolError: an argument is too long.
     """
     args = {"field": field, "problem": problem, "data": data, "measurements": measurements}
-    for name, text in args.items():
-        if len(text) > LONGEST_ARGUMENT:
-            raise ToolError(f"`{name}` has {len(text):,} characters; at most {LONGEST_ARGUMENT:,} are read.")
+    check_lengths(args)
     # The line grows with the arguments and not with the facts: its length is known before the facts are.
     room = ORDINARY - len(json.dumps(request_line(NAME, args, []), ensure_ascii=False)) - len('"request": , ')
     scaffold = translate(field, problem, data, measurements, content, room)

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import mcp_types as types
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from kaiming_mcp.diagnosis.simplify.simplify import NAME, simplify
 from kaiming_mcp.library import Library
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import Scaffold, fitted
-from kaiming_mcp.tools.surface import LONGEST_ARGUMENT, READ_ONLY, both_forms
+from kaiming_mcp.tools.surface import READ_ONLY, both_forms, check_lengths
 
 EXAMPLE_CALL = (
     '{"pipeline": "L = L_rec + 0.1 L_kl + 0.5 L_adv; EMA 0.999; cosine schedule with warm-up; mixup", '
@@ -48,9 +47,7 @@ def simplify_text(content: Library, pipeline: str, evidence: str = "", metric: s
         ToolError: an argument is too long.
     """
     args = {"pipeline": pipeline, "evidence": evidence, "metric": metric, "budget": budget}
-    for name, text in args.items():
-        if len(text) > LONGEST_ARGUMENT:
-            raise ToolError(f"`{name}` has {len(text):,} characters; at most {LONGEST_ARGUMENT:,} are read.")
+    check_lengths(args)
     scaffold = simplify(pipeline, evidence, metric, budget, content)
     if scaffold.needs:
         return scaffold

@@ -115,11 +115,10 @@ def trace_text(
     short, again = completed(read, sent)
     args = {**short.args(), "simulate": with_simulation}
 
-    def recomputed() -> list[Fact]:
-        other = again() if again else read
+    def traced_again(other: ReadNetwork) -> list[Fact]:
         return report(_traced(other), other.reading, other.given, content, None, "").established
 
-    line = request_line(NAME, args, scaffold.established, recomputed if again else None)
+    line = request_line(NAME, args, scaffold.established, again and (lambda: traced_again(again())))
     return fitted(scaffold.model_copy(update={"request": line}))
 
 

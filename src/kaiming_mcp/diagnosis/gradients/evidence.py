@@ -63,12 +63,6 @@ class Evidence:
         return self._first(GRADIENTS)
 
     @cached_property
-    def late_gradient(self) -> Trend | None:
-        """Gradients over depth at the last time, where more than one was measured."""
-        times = [one for one in self.measured.per_layer if any(one.of(k) for k in GRADIENTS)]
-        return best_trend(times[-1:], GRADIENTS) if len(times) > 1 else None
-
-    @cached_property
     def activation(self) -> Trend | None:
         """Activations over depth at the first time that was measured."""
         return self._first(("activation",))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from kaiming_mcp.architecture.ir import Activation, Layer, Network, Node, Norm, Residual, Scale, Sequence
 from kaiming_mcp.architecture.rewrite import transform
 from kaiming_mcp.diagnosis.draft import Draft
-from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.losses import RANGES
 from kaiming_mcp.diagnosis.network.structure import Item, cite
 from kaiming_mcp.diagnosis.network.subject import BROKEN, Subject, course_of
@@ -177,7 +177,7 @@ def _activation_after(subject: Subject) -> Draft | None:
         "He et al. 2016 (Identity Mappings), Tables 2 and 3",
         letter="F",
     )
-    then = course_of(_with_activation_inside(subject.network), subject.init, subject.batch)
+    then = course_of(variants.with_pre_activation(subject.network), subject.init, subject.batch)
     moved = traced(subject, "nonlinearity moved into the branch", then)
     return Draft(
         "note" if count < DEEPER else "low" if count < DEEPEST else "medium",
@@ -190,23 +190,6 @@ def _activation_after(subject: Subject) -> Draft | None:
         moved.text,
         weight=count / 1000,
     )
-
-
-def _with_activation_inside(network: Network) -> Network:
-    def change(node: Node) -> Node:
-        if not isinstance(node, Sequence):
-            return node
-        out: list[Node] = []
-        for child in node.children:
-            last = out[-1] if out else None
-            moved = isinstance(child, Layer) and isinstance(child.op, Activation)
-            if moved and isinstance(last, Residual) and last.shortcut is None:
-                out[-1] = replace(last, branch=Sequence((child, last.branch)))
-            else:
-                out.append(child)
-        return replace(node, children=tuple(out))
-
-    return replace(network, root=transform(network.root, change))
 
 
 def _final_norm(subject: Subject) -> Draft | None:

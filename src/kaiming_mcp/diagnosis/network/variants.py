@@ -97,14 +97,22 @@ def with_norm_in_branches(network: Network, kind: NormKind = "layer") -> Network
 
 def with_pre_norm(network: Network) -> Network:
     """Every norm behind a residual sum at the start of its branch instead."""
+    return _moved_inside(network, Norm)
 
+
+def with_pre_activation(network: Network) -> Network:
+    """Every nonlinearity behind a residual sum at the start of its branch instead."""
+    return _moved_inside(network, Activation)
+
+
+def _moved_inside(network: Network, kind: type[Norm | Activation]) -> Network:
     def change(node: Node) -> Node:
         if not isinstance(node, Sequence):
             return node
         out: list[Node] = []
         for child in node.children:
             before = out[-1] if out else None
-            behind = isinstance(child, Layer) and isinstance(child.op, Norm)
+            behind = isinstance(child, Layer) and isinstance(child.op, kind)
             if behind and isinstance(before, Residual) and before.shortcut is None:
                 out[-1] = replace(before, branch=Sequence((child, before.branch)))
             else:

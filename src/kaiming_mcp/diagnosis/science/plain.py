@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST_READ = 20_000
-"""Characters of one argument that are read for words and numbers; tables are read apart."""
+from kaiming_mcp.knowledge import LONGEST_READ
+
 NUMBER = r"(?<![\w.])[-+]?\d{1,15}(?:\.\d{1,12})?(?:e[-+]?\d{1,2}(?!\d))?(?!e[-+]?\d)"
 """A number in plain text; `plain` has removed separators and powers of ten. 1e100 and beyond are no numbers here."""
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")

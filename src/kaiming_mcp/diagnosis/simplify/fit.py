@@ -30,11 +30,8 @@ def _ever_shorter(whole: Scaffold, titles: list[str]) -> Iterator[tuple[Scaffold
     for fact in [f for f in reversed(whole.established) if f.id not in _cited(whole)]:
         whole = whole.model_copy(update={"established": [f for f in whole.established if f is not fact]})
         yield whole, titles, GOOD
-    yield whole, titles, GOOD
-    while len(whole.findings) > MOST_SHOWN and whole.findings[-1].severity in {"low", "note"}:
-        whole, titles = _without_last(whole, titles)
-        yield whole, titles, GOOD
-    while len(whole.findings) > MOST_SHOWN and whole.findings[-1].severity == "medium":
+    # Findings come by severity: the last is the least.
+    while len(whole.findings) > MOST_SHOWN and whole.findings[-1].severity != "high":
         whole, titles = _without_last(whole, titles)
         yield whole, titles, GOOD
     yield whole, titles, FAIR

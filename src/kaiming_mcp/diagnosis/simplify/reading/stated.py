@@ -24,11 +24,14 @@ NOTHING = re.compile(
     r"no (?:visible |clear |measurable |real |significant )?(?:difference|effect|change|impact|drop|gain|loss)|does ?n.t (?:matter|change|help|hurt)|did ?n.t (?:matter|change|help|hurt|seem)|same (?:score|result|accuracy|performance)|negligible|makes? no|unaffected",
     re.IGNORECASE,
 )
-_UP = re.compile(r"increas|rais|adds?|added|boost", re.IGNORECASE)
-_DOWN = re.compile(r"drop|fall|fell|decreas|reduc|lower", re.IGNORECASE)
-_GOOD = re.compile(r"improv|help|gain|worth|contribut|bring|give|gave|yield|sav", re.IGNORECASE)
-_BAD = re.compile(r"hurt|degrad|cost|lose|lost|worsen", re.IGNORECASE)
 Way = Literal["up", "down", "good", "bad", "unknown"]
+_WAYS: tuple[tuple[Way, re.Pattern[str]], ...] = (
+    ("up", re.compile(r"increas|rais|adds?|added|boost", re.IGNORECASE)),
+    ("down", re.compile(r"drop|fall|fell|decreas|reduc|lower", re.IGNORECASE)),
+    ("good", re.compile(r"improv|help|gain|worth|contribut|bring|give|gave|yield|sav", re.IGNORECASE)),
+    ("bad", re.compile(r"hurt|degrad|cost|lose|lost|worsen", re.IGNORECASE)),
+)
+"""What verbs say of a score, the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,13 @@ class Stated:
     line: int
     words: str
     """What the sentence says; it names the reason where there is no amount."""
+
+
+def _way_of(verb: str) -> Way:
+    for way, pattern in _WAYS:
+        if pattern.match(verb):
+            return way
+    return "unknown"
 
 
 def differences_of(
@@ -68,18 +78,7 @@ def differences_of(
             continue
         amount = number_of(found["number"])
         minus = found["by"].strip() == "-" or amount < 0
-        verb = found["verb"]
-        way: Way = (
-            "up"
-            if _UP.match(verb)
-            else "down"
-            if _DOWN.match(verb)
-            else "good"
-            if _GOOD.match(verb)
-            else "bad"
-            if _BAD.match(verb)
-            else "unknown"
-        )
+        way = _way_of(found["verb"])
         if minus and way in {"good", "up", "unknown"}:
             way = "down"
         yield Stated(said, bool(removed), abs(amount), way, line, found[0].strip()[:60])
