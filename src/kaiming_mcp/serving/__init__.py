@@ -1,0 +1,1 @@
+"""The two transports: stdio for one person, streamable HTTP for a team."""
