@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: try test test-full lint golden conformance clean
+.PHONY: try test test-full test-tools tools lint golden clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,7 +15,7 @@ try: $(STAMP)
 	$(BIN)/kaiming-mcp try critique_architecture architecture=@examples/plain_mlp20.txt
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest -m "not full and not tools"
 
 $(VENV)/.stamp-full: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[full]"
@@ -23,6 +23,16 @@ $(VENV)/.stamp-full: $(STAMP)
 
 test-full: $(VENV)/.stamp-full
 	$(BIN)/python -m pytest -m full
+
+# The programs that the server is checked with: npm packages here, Debian packages where apt-get may install them.
+tools: $(VENV)/.stamp-tools
+$(VENV)/.stamp-tools: $(STAMP) tests/tools/package.json tests/tools/debian.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[tools]"
+	tests/tools/install.sh
+	touch $@
+
+test-tools: tools
+	$(BIN)/python -m pytest -m tools -rs
 
 $(VENV)/.stamp-lint: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[lint]"
@@ -34,7 +44,7 @@ lint: $(VENV)/.stamp-lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 golden: $(STAMP)
-	$(BIN)/python -m pytest tests/diagnosis -k golden --update-golden -m "not full"
+	$(BIN)/python -m pytest tests/diagnosis -k golden --update-golden -m "not full and not tools"
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis
