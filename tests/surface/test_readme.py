@@ -83,4 +83,4 @@ def test_local_links_lead_somewhere(name: str) -> None:
 
 
 def test_the_readme_stays_readable() -> None:
-    assert len(README.encode()) < 12_000
+    assert len(README.encode()) < 20_000  # eight clients and every setting stand in it
