@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.gradients import diagnose_text
 
 STORED = Path(__file__).parents[1] / "tests" / "data"
 DATA = STORED / "gradient_runs.json.gz"

@@ -18,8 +18,8 @@ from typing import Any
 from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.check import REPEATABLE
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.check import REPEATABLE
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 CAP = 8_000

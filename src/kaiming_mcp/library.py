@@ -14,19 +14,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-SECTIONS = (
-    "Claim",
-    "Rationale",
-    "Evidence",
-    "When it does not apply",
-    "Questions to ask",
-    "Worked example",
-    "First measurement",
-)
+from kaiming_mcp.headings import SECTIONS, Situation
+
 LONGEST_QUOTE_WORDS = 40
 YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's safe loader where PyYAML was built with it: content loads ten times faster."""
-Situation = Literal["design", "gradients", "generative", "science"]
 Grade = Literal["primary", "secondary"]
 _CITATION = re.compile(r"\[@([a-z0-9-]+)\]")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kaiming_mcp.library import SECTIONS, Library, Principle, Quote, Source
+from kaiming_mcp.headings import SECTIONS
+from kaiming_mcp.library import Library, Principle, Quote, Source
 
 
 def index_page(library: Library) -> str:

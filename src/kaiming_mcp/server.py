@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import mcp_types as types
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from kaiming_mcp import __version__
+from kaiming_mcp.calls import Calls, InThreads
 from kaiming_mcp.completions import register_completions
 from kaiming_mcp.confined import Roots
-from kaiming_mcp.library import library
+from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.prompts import register_prompts
-from kaiming_mcp.resources import register_resources
-from kaiming_mcp.tools import EXAMPLES, register_tools
+from kaiming_mcp.tools import register_tools
 
 INSTRUCTIONS = """\
 Kaiming He's way of thinking, grounded in facts. Use when someone designs a neural network, asks why \
@@ -45,6 +47,8 @@ _ONE_HOUR = 3_600_000
 class KaimingServer(MCPServer):
     """MCPServer with errors that name what was wrong and what to send instead."""
 
+    _stocked = False
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> types.CallToolResult | types.InputRequiredResult:
@@ -62,6 +66,31 @@ class KaimingServer(MCPServer):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(_explained(name, error.__cause__)) from error
             raise
+
+    async def list_resources(self) -> list[types.Resource]:
+        """All resources; the content is loaded when it is first asked for."""
+        self._stock()
+        return await super().list_resources()
+
+    async def list_resource_templates(self) -> list[types.ResourceTemplate]:
+        """All templates."""
+        self._stock()
+        return await super().list_resource_templates()
+
+    async def read_resource(
+        self, uri: Any, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | types.InputRequiredResult:
+        """The content of a resource."""
+        self._stock()
+        return await super().read_resource(uri, context)
+
+    def _stock(self) -> None:
+        if not self._stocked:
+            from kaiming_mcp.library import library
+            from kaiming_mcp.resources import register_resources
+
+            register_resources(self, library())
+            self._stocked = True
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
@@ -83,13 +112,11 @@ class KaimingServer(MCPServer):
         return await super().get_prompt(name, arguments, context)
 
 
-def create_server(roots: Roots = ()) -> KaimingServer:
+def create_server(roots: Roots = (), calls: Calls | None = None) -> KaimingServer:
     """A new server with all tools, resources, prompts and completions; it reads files below the roots only.
 
-    Raises:
-        ContentError: a content file breaks a rule.
+    `calls` says where calls run; in threads of this process unless given.
     """
-    content = library()
     hint = CacheHint(ttl_ms=_ONE_HOUR, scope="public")
     server = KaimingServer(
         "kaiming-mcp",
@@ -108,10 +135,10 @@ def create_server(roots: Roots = ()) -> KaimingServer:
             "server/discover": hint,
         },
     )
-    register_tools(server, content, roots)
-    register_resources(server, content)
-    register_prompts(server, content, roots)
-    register_completions(server, content)
+    calls = calls or InThreads(roots)
+    register_tools(server, calls)
+    register_prompts(server, calls)
+    register_completions(server)
     return server
 
 

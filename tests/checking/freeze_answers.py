@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.check import REPEATABLE
 from kaiming_mcp.scaffold import render
-from kaiming_mcp.tools.check import REPEATABLE
 
 ANSWERS = Path(__file__).parents[1] / "data" / "answers"
 

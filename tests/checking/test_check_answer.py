@@ -18,11 +18,12 @@ from kaiming_mcp.checking.answer import read_answer
 from kaiming_mcp.checking.facts import numbers_of
 from kaiming_mcp.checking.figures import Claim, Figure, agrees, figures
 from kaiming_mcp.checking.quotations import source_of
-from kaiming_mcp.checking.report import Basis, Checked, check, rendered
+from kaiming_mcp.checking.report import Basis, check, rendered
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.check import check_text
 from kaiming_mcp.request import read_request
+from kaiming_mcp.results import Checked
 from kaiming_mcp.scaffold import Fact, FormField
-from kaiming_mcp.tools.check import check_text
 
 ANSWERS = Path(__file__).parents[1] / "data" / "answers"
 NAMES = sorted(p.stem for p in ANSWERS.glob("*.json"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kaiming_mcp.library import PRINCIPLE_IDS, REASONING_IDS, SECTIONS, ContentError, content_root, library, load
+from kaiming_mcp.headings import SECTIONS
+from kaiming_mcp.library import PRINCIPLE_IDS, REASONING_IDS, ContentError, content_root, library, load
 from kaiming_mcp.pages import principle_page
 
 EVERYTHING = [*library().principles.values(), *library().reasoning.values()]

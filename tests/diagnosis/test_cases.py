@@ -18,8 +18,8 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Reading
 from kaiming_mcp.architecture.read import read_architecture
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.critique import critique_text
 
 DATA = Path(__file__).parents[1] / "data"
 CASES: dict[str, dict[str, str]] = json.loads((DATA / "cases_networks.json").read_text(encoding="utf-8"))

@@ -22,10 +22,10 @@ from kaiming_mcp.diagnosis.network.subject import course_of
 from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.diagnosis.relevance import named_limit, named_quote
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
 from kaiming_mcp.scaffold import Scaffold, power, render
 from kaiming_mcp.signal.initialization import HE, PYTORCH_DEFAULT, Initialization
 from kaiming_mcp.signal.trace import trace
-from kaiming_mcp.tools.critique import critique_text
 
 
 def _critique(text: str, **rest: Any) -> Scaffold:

@@ -13,9 +13,9 @@ from kaiming_mcp.architecture.ir import Network
 from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.diagnosis.network.subject import course_of
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.initialization import derive_text
 from kaiming_mcp.scaffold import SEVERITIES, Scaffold
 from kaiming_mcp.signal.initialization import Initialization
-from kaiming_mcp.tools.initialization import derive_text
 
 # Gains of a unit Gaussian (quadrature): forward 1/sqrt(E[phi^2]); chi_1; slope of the variance map.
 GAINS = [

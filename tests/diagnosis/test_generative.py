@@ -15,8 +15,8 @@ from kaiming_mcp.catalogue import catalogue, load_catalogue
 from kaiming_mcp.diagnosis.generative.pairs import read_pairs, spread
 from kaiming_mcp.diagnosis.generative.statement import read_task, size
 from kaiming_mcp.library import ContentError, content_root, library
+from kaiming_mcp.replies.generative import reframe_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.generative import reframe_text
 
 STARTS = {
     "generate": "Pose it as p(x|y)",

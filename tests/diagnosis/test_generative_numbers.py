@@ -14,8 +14,8 @@ from kaiming_mcp.diagnosis.generative.reported import read_reported
 from kaiming_mcp.diagnosis.generative.scores import best_of_scale, chi_square_limit, guided_width, narrowed
 from kaiming_mcp.diagnosis.generative.timing import read_timing
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.generative import reframe_text
 from kaiming_mcp.scaffold import Fact, Scaffold
-from kaiming_mcp.tools.generative import reframe_text
 
 
 def _reframe(problem: str, **rest: Any) -> Scaffold:

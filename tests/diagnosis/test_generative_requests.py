@@ -13,9 +13,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.catalogue import catalogue
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.generative import NAME, reframe_text
 from kaiming_mcp.scaffold import ORDINARY, Scaffold, render
 from kaiming_mcp.server import create_server
-from kaiming_mcp.tools.generative import NAME, reframe_text
 
 
 def _reframe(problem: str, **rest: Any) -> Scaffold:

@@ -15,8 +15,8 @@ from kaiming_mcp.diagnosis.generative.rates import numerals
 from kaiming_mcp.diagnosis.generative.reported import read_reported
 from kaiming_mcp.library import library
 from kaiming_mcp.probes.posterior_spread_probe import estimate
+from kaiming_mcp.replies.generative import reframe_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.generative import reframe_text
 
 
 def _reframe(problem: str, **rest: Any) -> Scaffold:

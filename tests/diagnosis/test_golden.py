@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
+from kaiming_mcp.replies.generative import reframe_text
+from kaiming_mcp.replies.gradients import diagnose_text
+from kaiming_mcp.replies.initialization import derive_text
+from kaiming_mcp.replies.trace import trace_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools import EXAMPLES
-from kaiming_mcp.tools.critique import critique_text
-from kaiming_mcp.tools.generative import reframe_text
-from kaiming_mcp.tools.gradients import diagnose_text
-from kaiming_mcp.tools.initialization import derive_text
-from kaiming_mcp.tools.trace import trace_text
 
 if TYPE_CHECKING:
     from tests.conftest import Golden

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.gradients import diagnose_text
 
 DATA = Path(__file__).parents[1] / "data"
 SETS = {name: json.loads((DATA / f"gradient_{name}.json").read_text()) for name in ("blind", "fresh")}

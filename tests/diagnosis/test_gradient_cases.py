@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.gradients import diagnose_text
 
 DATA = Path(__file__).parents[1] / "data"
 CASES: dict[str, dict[str, str]] = json.loads((DATA / "gradient_cases.json").read_text(encoding="utf-8"))

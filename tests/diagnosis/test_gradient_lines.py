@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaiming_mcp.library import library
-from kaiming_mcp.tools.gradients import diagnose_text
+from kaiming_mcp.replies.gradients import diagnose_text
 
 FALLS = "\n".join(f"step {10 * i} loss {2.0 * 0.7**i:.4f}" for i in range(8))
 BINARY = "\n".join(f"step {10 * i} loss {x}" for i, x in enumerate((0.694, 0.692, 0.693, 0.694, 0.693)))

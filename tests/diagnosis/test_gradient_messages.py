@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.gradients import diagnose_text
 
 DATA = Path(__file__).parents[1] / "data" / "gradient_messages.yaml"
 MESSAGES: dict[str, dict[str, Any]] = {m["id"]: m for m in yaml.safe_load(DATA.read_text(encoding="utf-8"))}

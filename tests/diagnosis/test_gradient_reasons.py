@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.gradients import diagnose_text
 
 NAN_RUN = """iter 820 loss 2.914 grad_norm 0.6 scale 32768
 iter 840 loss 2.902 grad_norm 1.1 scale 32768

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.gradients import diagnose_text
 
 DATA = Path(__file__).parents[1] / "data" / "gradient_runs.json.gz"
 RUNS: dict[str, dict[str, Any]] = {run["name"]: run for run in json.loads(gzip.decompress(DATA.read_bytes()))}

@@ -11,9 +11,9 @@ import pytest
 from mcp import Client
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.server import create_server
-from kaiming_mcp.tools.gradients import diagnose_text
 
 WIDTH = 64
 

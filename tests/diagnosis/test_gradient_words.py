@@ -10,8 +10,8 @@ import pytest
 
 from kaiming_mcp.diagnosis.gradients import data_words, words
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.gradients import diagnose_text
 
 LEARNS = "\n".join(f"step {10 * i} loss {2.3 * 0.8**i:.4f}" for i in range(10))
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kaiming_mcp.diagnosis.gradients.mechanisms import TITLES
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.gradients import diagnose_text
 
 
 def _diagnose(**texts: Any) -> Scaffold:

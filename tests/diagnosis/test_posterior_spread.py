@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from kaiming_mcp.diagnosis.generative.spread import SpreadError, read_spread, spread_of
 from kaiming_mcp.library import library
 from kaiming_mcp.probes.posterior_spread_probe import against, estimate
+from kaiming_mcp.replies.generative import reframe_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.generative import reframe_text
 
 Array = NDArray[np.float64]
 

@@ -8,21 +8,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mcp_types as types
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcp import Client
-from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.diagnosis.residual.known import known, load_known
 from kaiming_mcp.library import ContentError, content_root, library
+from kaiming_mcp.replies.residual import EXAMPLE_CALL, NAME, residual_text
 from kaiming_mcp.request import digest, read_request
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools.residual import EXAMPLE_CALL, NAME, register, residual_text
-from kaiming_mcp.tools.surface import without_titles
 
 if TYPE_CHECKING:
     from tests.conftest import Golden
@@ -757,18 +753,8 @@ def test_the_request_line_gives_the_same_facts_again(arguments: dict[str, Any]) 
     assert digest([f for f in again.established if f.id not in line.apart]) == line.facts
 
 
-async def test_the_tool_is_listed_small_and_answers_its_example() -> None:
-    server = MCPServer("residual")
-    register(server, library())
-    without_titles(server, [NAME])
-    async with Client(server) as client:
-        tool = (await client.list_tools()).tools[0]
-        listed = tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"output_schema"})
-        assert len(json.dumps(listed)) <= 980
-        result = await client.call_tool(NAME, json.loads(EXAMPLE_CALL))
-    assert not result.is_error
-    assert isinstance(result.content[0], types.TextContent)
-    assert "leaves 0.6 of the variance" in result.content[0].text
+def test_the_example_is_answered() -> None:
+    assert "leaves 0.6 of the variance" in render(residual_text(library(), **json.loads(EXAMPLE_CALL)))
 
 
 # --- the content

@@ -26,7 +26,7 @@ from kaiming_mcp.diagnosis.science.statistics import (
 from kaiming_mcp.diagnosis.science.tables import counts_of, read_table
 from kaiming_mcp.diagnosis.science.units import parse_unit, ratio
 from kaiming_mcp.library import library
-from kaiming_mcp.tools.science import translate_text
+from kaiming_mcp.replies.science import translate_text
 
 
 @pytest.mark.parametrize(

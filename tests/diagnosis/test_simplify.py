@@ -7,13 +7,12 @@ import math
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.diagnosis.simplify.lists import lists, load_lists
@@ -36,10 +35,8 @@ from kaiming_mcp.diagnosis.simplify.reading.scores import of_values, read_cell
 from kaiming_mcp.diagnosis.simplify.reading.text import plain
 from kaiming_mcp.diagnosis.simplify.subject import Subject, read_subject
 from kaiming_mcp.library import ContentError, content_root, library
+from kaiming_mcp.replies.simplify import simplify_text
 from kaiming_mcp.scaffold import Scaffold, render
-from kaiming_mcp.tools import simplify as tool
-from kaiming_mcp.tools.simplify import simplify_text
-from kaiming_mcp.tools.surface import without_titles
 
 if TYPE_CHECKING:
     from tests.conftest import Golden
@@ -947,22 +944,6 @@ def test_a_fault_of_the_lists_names_file_entry_and_field(tmp_path: Path, file: s
 def test_every_removable_part_says_what_it_costs_and_what_shows_that_it_was_needed() -> None:
     for part in lists().parts:
         assert part.base or (part.costs and part.meter), part.id
-
-
-def test_the_listing_of_the_tool_is_lean() -> None:
-    server = MCPServer("test")
-    tool.register(server, library())
-    without_titles(server, [tool.NAME])
-    found: Any = server._tool_manager.get_tool(tool.NAME)  # pyright: ignore[reportPrivateUsage] - no public look-up
-    listing = {
-        "name": found.name,
-        "title": found.title,
-        "description": found.description,
-        "inputSchema": found.parameters,
-        "annotations": found.annotations.model_dump(by_alias=True, exclude_none=True),
-    }
-    assert len(json.dumps(listing, ensure_ascii=False)) <= 980
-    assert json.loads(tool.EXAMPLE_CALL).keys() <= set(found.parameters["properties"])
 
 
 @pytest.mark.parametrize("name", ["vae", "siamese", "retrieval"])

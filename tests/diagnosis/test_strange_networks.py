@@ -8,9 +8,9 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
+from kaiming_mcp.replies.trace import trace_text
 from kaiming_mcp.scaffold import bounded, power
-from kaiming_mcp.tools.critique import critique_text
-from kaiming_mcp.tools.trace import trace_text
 
 SECONDS = 30.0
 """Far above what any of these takes (a few), far below what they took once."""

@@ -33,10 +33,10 @@ from kaiming_mcp.diagnosis.network.stretches import longest_run
 from kaiming_mcp.diagnosis.network.subject import examine
 from kaiming_mcp.diagnosis.network.wishes import read_wishes
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
 from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT
 from kaiming_mcp.signal.initialization_words import parse_initialization
-from kaiming_mcp.tools.critique import critique_text
 
 TEXTS = Path(__file__).parents[1] / "data" / "model_texts"
 

@@ -12,7 +12,7 @@ from asking import EVALS, Asking, Question, questions, reworded, scaled
 from derivations import DERIVATIONS, Derivation
 from mcp import Client
 
-from kaiming_mcp.library import Situation
+from kaiming_mcp.headings import Situation
 from kaiming_mcp.server import create_server
 
 QUESTIONS = {question.name: question for question in questions()}

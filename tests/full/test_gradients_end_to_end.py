@@ -20,8 +20,8 @@ import pytest
 
 from kaiming_mcp.library import library
 from kaiming_mcp.probes import probe_source
+from kaiming_mcp.replies.gradients import diagnose_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.gradients import diagnose_text
 
 pytestmark = pytest.mark.full
 torch = pytest.importorskip("torch")

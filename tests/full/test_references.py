@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.initialization import derive_text
 from kaiming_mcp.signal.moments import moments, pair_distance, pair_slope
 from kaiming_mcp.signal.scales import slope_at
-from kaiming_mcp.tools.initialization import derive_text
 
 pytestmark = pytest.mark.full
 SMOOTH = ["tanh", "softplus", "sigmoid", "silu", "gelu_tanh", "elu", "selu", "softsign"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.trace import trace_text
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.trace import trace_text
 
 BATCH_NORM = "repeat 30 { linear 512 512 ; batchnorm ; relu } ; linear 512 10"
 

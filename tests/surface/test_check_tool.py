@@ -9,9 +9,9 @@ import pytest
 from eras import in_both_eras
 from mcp import Client
 
+from kaiming_mcp.examples import EXAMPLES
+from kaiming_mcp.replies.check import LONGEST_ANSWER, REPEATABLE
 from kaiming_mcp.scaffold import number
-from kaiming_mcp.tools import EXAMPLES
-from kaiming_mcp.tools.check import LONGEST_ANSWER, REPEATABLE
 
 CALL = {"architecture": "repeat 20 { linear 256 256 ; relu } ; linear 256 10", "input": "256"}
 

@@ -10,7 +10,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
-from kaiming_mcp import tools
+from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.roots import allow
 from kaiming_mcp.server import create_server
 
@@ -91,6 +91,6 @@ async def test_the_prompt_embeds_the_diagnosis_where_the_symptom_holds_numbers()
 
 async def test_the_example_call_gives_a_verdict() -> None:
     async with Client(create_server()) as client:
-        result = await client.call_tool("diagnose_gradients", json.loads(tools.EXAMPLES["diagnose_gradients"]))
+        result = await client.call_tool("diagnose_gradients", json.loads(EXAMPLES["diagnose_gradients"]))
     assert result.structured_content is not None
     assert result.structured_content["mechanism"] == "true_decay_backward"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
+from kaiming_mcp.replies.trace import trace_text
 from kaiming_mcp.request import LONGEST_LINE, RequestError, digest, read_request
 from kaiming_mcp.scaffold import Scaffold
-from kaiming_mcp.tools.critique import critique_text
-from kaiming_mcp.tools.trace import trace_text
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -69,7 +69,7 @@ def test_facts_recomputed_from_the_short_form_are_those_of_the_scaffold(name: st
 
 
 def test_a_trace_is_recomputed_without_its_simulation() -> None:
-    first = trace_text(library(), "repeat 8 { linear 64 64 ; tanh }", "64", with_simulation=True)
+    first = trace_text(library(), "repeat 8 { linear 64 64 ; tanh }", "64", simulate=True)
     request = read_request(first.request)
     second = trace_text(library(), request.args["architecture"], request.args["input"])
     assert digest(second.established) == request.facts

@@ -27,10 +27,10 @@ from mcp.shared.exceptions import MCPError
 from kaiming_mcp import confined as module
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.library import library
+from kaiming_mcp.replies.critique import critique_text
+from kaiming_mcp.replies.trace import trace_text
 from kaiming_mcp.roots import LARGEST, Root, Source, allow, is_file_name, resolve
 from kaiming_mcp.server import create_server
-from kaiming_mcp.tools.critique import critique_text
-from kaiming_mcp.tools.trace import trace_text
 
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 TEXTS = Path(__file__).parents[1] / "data" / "model_texts"

@@ -15,8 +15,8 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from kaiming_mcp import __version__
+from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.server import INSTRUCTIONS
-from kaiming_mcp.tools import EXAMPLES
 
 PRINTED = (Path(__file__).parents[1] / "data" / "model_texts" / "01_repr_plain_mlp20_relu.txt").read_text("utf-8")
 

@@ -12,10 +12,10 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
-from kaiming_mcp import tools
+from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.server import create_server
+from kaiming_mcp.signal import simulation
 from kaiming_mcp.signal.simulation import StoppedError
-from kaiming_mcp.tools import trace as trace_tool
 
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
@@ -69,7 +69,7 @@ async def test_a_cancelled_simulation_ends_its_thread(monkeypatch: pytest.Monkey
                 raise StoppedError
             threading.Event().wait(0.01)
 
-    monkeypatch.setattr(trace_tool, "simulate", endless)
+    monkeypatch.setattr(simulation, "simulate", endless)
     async with Client(create_server()) as client:
         with anyio.move_on_after(60):
             async with anyio.create_task_group() as group:
@@ -124,7 +124,7 @@ async def test_the_example_calls_work() -> None:
     import json
 
     async with Client(create_server()) as client:
-        for name, example in tools.EXAMPLES.items():
+        for name, example in EXAMPLES.items():
             result = await client.call_tool(name, json.loads(example))
             assert not result.is_error, name
 

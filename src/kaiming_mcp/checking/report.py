@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from kaiming_mcp.checking.answer import Answer, read_answer
 from kaiming_mcp.checking.facts import agreeing, contradictions, uncited, unknown_ids
@@ -15,43 +12,10 @@ from kaiming_mcp.checking.person import impersonations
 from kaiming_mcp.checking.quotations import marked, misattributed, nearest, source_of, stands_in
 from kaiming_mcp.checking.sources import unknown_sources
 from kaiming_mcp.library import Library
+from kaiming_mcp.results import Checked, Remark
 from kaiming_mcp.scaffold import Fact, FormField
 
-Kind = Literal[
-    "altered argument",
-    "missing",
-    "unquantified",
-    "contradiction",
-    "unknown fact",
-    "remedy without a test",
-    "quotation",
-    "attribution",
-    "unknown source",
-    "impersonation",
-]
 MOST_FINDINGS, MOST_UNCITED, LONGEST_SAID = 40, 30, 200
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Remark(_Part):
-    """One thing to mend: where, what was written, and what it should be."""
-
-    kind: Kind
-    field: str = ""
-    said: str = ""
-    expected: str = ""
-
-
-class Checked(_Part):
-    """The result of a check; an answer without findings passes."""
-
-    verdict: str
-    findings: list[Remark] = []
-    uncited: list[str] = Field(default=[], description="Numbers that cite no fact, by field: not compared")
-    checked: list[str] = Field(default=[], description="What was compared, and what could not be")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,45 +1,23 @@
-"""diagnose_gradients: which look-alike of vanishing or exploding gradients it is, where, and what decides."""
+"""diagnose_gradients as clients see it."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import Annotated
 
 import mcp_types as types
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from kaiming_mcp.architecture.errors import ReadError
-from kaiming_mcp.confined import Roots
-from kaiming_mcp.diagnosis.gradients.evidence import Evidence, merged
-from kaiming_mcp.diagnosis.gradients.labels import stated_initialization
-from kaiming_mcp.diagnosis.gradients.report import NAME, diagnose
-from kaiming_mcp.diagnosis.network.subject import Subject, examine
-from kaiming_mcp.diagnosis.network.wishes import read_wishes
-from kaiming_mcp.library import Library
-from kaiming_mcp.measurements.reader import read_measurements
-from kaiming_mcp.measurements.training import training as read_training
-from kaiming_mcp.request import request_line
-from kaiming_mcp.scaffold import Fact, Scaffold
-from kaiming_mcp.tools.network import ReadNetwork, Sent, completed, read_network, read_source
-from kaiming_mcp.tools.surface import READ_ONLY, both_forms
-
-EXAMPLE_CALL = (
-    '{"symptom": "the first layers do not learn", "measurements": "fc1.weight grad norm 2.1e-09\\nfc2.weight grad norm '
-    '5.3e-08\\nfc3.weight grad norm 1.2e-06\\nfc4.weight grad norm 3.1e-05\\nfc5.weight grad norm 8.0e-04", '
-    '"training": "fp32, Adam lr 1e-3, cross entropy, 10 classes"}'
-)
-LONGEST_DESCRIPTION = 20_000
-"""Characters of measurements that are also tried as the description of a network."""
+from kaiming_mcp.calls import Calls
+from kaiming_mcp.scaffold import Scaffold
+from kaiming_mcp.tools.surface import READ_ONLY
 
 
-def register(server: MCPServer, content: Library, roots: Roots) -> None:
+def register(server: MCPServer, calls: Calls) -> None:
     """Register the tool."""
 
-    @server.tool(name=NAME, title="Diagnose gradients", annotations=READ_ONLY)
-    def diagnose_gradients(
+    @server.tool(name="diagnose_gradients", title="Diagnose gradients", annotations=READ_ONLY)
+    async def diagnose_gradients(
         symptom: Annotated[str, Field(description="What you see, in words; numbers in it count as measurements")] = "",
         architecture: Annotated[
             str,
@@ -65,93 +43,17 @@ theory for this network.
 
 Use when a network does not train. Returns verdict, three numbers, one change with its predicted effect, ranked \
 explanations, or the measurement that would decide."""
-        return both_forms(
-            diagnose_text(content, symptom, architecture, measurements, training, input, batch, initialization, roots)
+        return await calls.reply(
+            "diagnose_gradients",
+            {
+                "symptom": symptom,
+                "architecture": architecture,
+                "measurements": measurements,
+                "training": training,
+                "input": input,
+                "batch": batch,
+                "initialization": initialization,
+            },
         )
 
     _ = diagnose_gradients
-
-
-def diagnose_text(
-    content: Library,
-    symptom: str = "",
-    architecture: str = "",
-    measurements: str = "",
-    training: str = "",
-    input: str = "",
-    batch: int = 0,
-    initialization: str = "",
-    roots: Roots = (),
-) -> Scaffold:
-    """The diagnosis, or what to send when nothing was established.
-
-    Raises:
-        ToolError: an argument is not understood; the message shows a valid one.
-    """
-    source = read_source("measurements", measurements, roots, "path:run/log.txt")
-    asked = Sent(architecture, input, batch, initialization or stated_initialization(training))
-    read, scaffold = _diagnosed(content, symptom, source.text, training, asked, roots)
-    if scaffold.needs:
-        return scaffold
-    short, again = completed(read, asked) if read else (asked, None)
-    args = {
-        "symptom": symptom,
-        "measurements": source.reference or measurements,
-        "training": training,
-        **short.args(),
-    }
-
-    def recomputed() -> list[Fact]:
-        return _diagnosed(content, symptom, source.text, training, short)[1].established
-
-    line = request_line(NAME, args, scaffold.established, recomputed if again else None)
-    return scaffold.model_copy(update={"request": line})
-
-
-def _diagnosed(
-    content: Library, symptom: str, measurements: str, training: str, sent: Sent, roots: Roots = ()
-) -> tuple[ReadNetwork | None, Scaffold]:
-    """The network that was read, if any, and the scaffold without its request line."""
-    try:
-        log, words = read_measurements(measurements, training), read_measurements(symptom)
-    except ReadError as error:
-        raise ToolError(f"`measurements`: {error}") from error
-    read, unread = _network(sent, roots)
-    if read is None and not sent.architecture.strip() and not log.per_layer:
-        read = _described(measurements, symptom, sent)
-    told = "\n".join((symptom, training, measurements))
-    said = f"{measurements}\n{symptom}\n{sent.architecture}"
-    measured = merged(log, words, training=read_training(training, said), words=told)
-    subject = _subject(read, f"{told}\n{sent.architecture}")
-    return read, diagnose(Evidence(measured, told, sent.architecture, subject, unread), content)
-
-
-def _network(sent: Sent, roots: Roots) -> tuple[ReadNetwork | None, str]:
-    """The network that was sent, or why it could not be read: prose beside measurements is no error."""
-    if not sent.architecture.strip():
-        return None, ""
-    try:
-        read = read_network(sent, roots)
-    except ToolError as error:
-        if not str(error).startswith("`architecture`: ") or re.match(r"path:", sent.architecture.strip()):
-            raise
-        return None, str(error).removeprefix("`architecture`: ")
-    return (None, read) if isinstance(read, str) else (read, "")
-
-
-def _described(measurements: str, symptom: str, sent: Sent) -> ReadNetwork | None:
-    """A network that stands among the measurements, layer after layer, where no architecture was sent."""
-    for text in (measurements, symptom):
-        if not 12 < len(text) < LONGEST_DESCRIPTION:
-            continue
-        try:
-            read = read_network(replace(sent, architecture=text))
-        except ToolError:
-            continue
-        if not isinstance(read, str):
-            return read
-    return None
-
-
-def _subject(read: ReadNetwork | None, said: str) -> Subject | None:
-    return None if read is None else examine(read.network, read.init, read.batch, read_wishes(said))

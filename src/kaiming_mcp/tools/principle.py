@@ -1,36 +1,24 @@
-"""read_principle: principles and patterns as text, for clients whose models never read resources."""
+"""read_principle as clients see it."""
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, get_args
+from typing import Annotated
 
 import mcp_types as types
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from kaiming_mcp.library import SECTIONS, Library, Principle, Situation
-from kaiming_mcp.pages import index_page, principle_page, quote_line, section_page
+from kaiming_mcp.calls import Calls
+from kaiming_mcp.headings import QUOTATIONS, SECTIONS
+from kaiming_mcp.results import PrincipleText
 from kaiming_mcp.tools.surface import READ_ONLY
 
-NAME = "read_principle"
-EXAMPLE_CALL = '{"id": "residual-learning", "section": "When it does not apply"}'
-SITUATIONS: tuple[Situation, ...] = get_args(Situation)
-QUOTATIONS = "Quotations"
 
-
-class PrincipleText(BaseModel):
-    """A page as Markdown."""
-
-    text: str
-
-
-def register(server: MCPServer, content: Library) -> None:
+def register(server: MCPServer, calls: Calls) -> None:
     """Register the tool."""
 
-    @server.tool(name=NAME, title="Read a principle", annotations=READ_ONLY)
-    def read_principle(
+    @server.tool(name="read_principle", title="Read a principle", annotations=READ_ONLY)
+    async def read_principle(
         id: Annotated[str, Field(description="Such as residual-learning; empty for the index")] = "",
         situation: Annotated[str, Field(description="Instead of id: design, gradients, generative or science")] = "",
         section: Annotated[str, Field(description=f"One of: {', '.join(SECTIONS)}, {QUOTATIONS}")] = "",
@@ -39,57 +27,6 @@ def register(server: MCPServer, content: Library) -> None:
 worked example, first measurement, graded quotations.
 
 Use when a principle is to be explained, cited or doubted. Whole page, or one section; by id or by situation."""
-        text = _text(content, id, situation, section)
-        return types.CallToolResult(
-            content=[types.TextContent(type="text", text=text)], structured_content={"text": text}
-        )
+        return await calls.reply("read_principle", {"id": id, "situation": situation, "section": section})
 
     _ = read_principle
-
-
-def _text(content: Library, name: str, situation: str, section: str) -> str:
-    if not name.strip() and not situation.strip():
-        return index_page(content)
-    if name.strip():
-        pages = [_find(content, name.strip().lower().replace(" ", "-"))]
-    else:
-        pages = list(content.for_situation(_situation(situation)))
-    if section.strip():
-        heading = _heading(section)
-        return "\n\n".join(f"# {p.title}\n\n{_section(content, p, heading)}" for p in pages) + "\n"
-    if len(pages) == 1:
-        return principle_page(content, pages[0])
-    # Four whole pages would not fit a host's limit: the questions and the measurement decide.
-    wanted = ("Claim", "Questions to ask", "First measurement")
-    return "\n\n".join(f"# {p.title}\n\n" + "\n\n".join(section_page(p, s) for s in wanted) for p in pages) + "\n"
-
-
-def _section(content: Library, principle: Principle, heading: str) -> str:
-    if heading == QUOTATIONS:
-        return "\n".join(quote_line(content, q) for q in principle.quotes)
-    return section_page(principle, heading)
-
-
-def _find(content: Library, name: str) -> Principle:
-    found = content.find(name)
-    if found is None:
-        known = [*content.principles, *content.reasoning]
-        near = difflib.get_close_matches(name, known, 1, 0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ToolError(f"`id`: no principle {name[:60]!r}.{hint} Known: {', '.join(known)}. Example: {EXAMPLE_CALL}")
-    return found
-
-
-def _situation(text: str) -> Situation:
-    near = difflib.get_close_matches(text.strip().lower(), SITUATIONS, 1, 0.7)
-    if not near:
-        raise ToolError(f"`situation` must be one of {', '.join(SITUATIONS)}, got {text[:60]!r}. Example: gradients")
-    return next(s for s in SITUATIONS if s == near[0])
-
-
-def _heading(text: str) -> str:
-    headings = {h.lower(): h for h in (*SECTIONS, QUOTATIONS)}
-    near = difflib.get_close_matches(text.strip().lower(), headings, 1, 0.6)
-    if not near:
-        raise ToolError(f"`section` must be one of {', '.join(headings.values())}, got {text[:60]!r}.")
-    return headings[near[0]]

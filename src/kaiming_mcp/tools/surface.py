@@ -1,41 +1,16 @@
-"""What all tools share on the MCP surface: hints, results in both forms, lean schemas."""
+"""What all tools share on the MCP surface: hints, lean schemas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import mcp_types as types
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-
-from kaiming_mcp.scaffold import Scaffold, render
 
 READ_ONLY = types.ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-LONGEST_ARGUMENT = 2_000_000
-"""Characters of one argument; the readers are linear, so this bounds the time of a call."""
-
-
-def check_lengths(texts: Mapping[str, str], example: str = "") -> None:
-    """Refuse an argument that is too long to be read.
-
-    Raises:
-        ToolError: it names the argument, and shows the example where one is given.
-    """
-    for name, text in texts.items():
-        if len(text) > LONGEST_ARGUMENT:
-            shown = f" Example: {example}" if example else ""
-            raise ToolError(f"`{name}` has {len(text):,} characters; at most {LONGEST_ARGUMENT:,} are read.{shown}")
-
-
-def both_forms(scaffold: Scaffold) -> types.CallToolResult:
-    """The scaffold as text and, with the same content, as structured data."""
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=render(scaffold))],
-        structured_content=scaffold.structured(),
-    )
 
 
 def without_titles(server: MCPServer, names: Iterable[str]) -> None:
