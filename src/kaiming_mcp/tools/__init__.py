@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from mcp.server import MCPServer
+from pydantic import BaseModel
 
 from kaiming_mcp.calls import Calls
 from kaiming_mcp.examples import EXAMPLES
+from kaiming_mcp.results import Checked, PrincipleText
+from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools import (
     check,
     critique,
@@ -18,24 +21,15 @@ from kaiming_mcp.tools import (
     simplify,
     trace,
 )
-from kaiming_mcp.tools.surface import without_titles
+from kaiming_mcp.tools.surface import finish
 
-ALL = (
-    critique,
-    gradients,
-    trace,
-    initialization,
-    generative,
-    residual,
-    simplify,
-    science,
-    principle,
-    check,
-)
+TOOLS = (critique, gradients, trace, initialization, generative, residual, simplify, science, principle, check)
+OTHER_RESULTS: dict[str, type[BaseModel]] = {"read_principle": PrincipleText, "check_answer": Checked}
+"""Results of the tools that return no scaffold."""
 
 
 def register_tools(server: MCPServer, calls: Calls) -> None:
-    """Register every tool, its calls to be run by `calls`; strip the title noise from its schema."""
-    for tool in ALL:
+    """Register every tool, its calls to be run by `calls`."""
+    for tool in TOOLS:
         tool.register(server, calls)
-    without_titles(server, EXAMPLES)
+    finish(server, dict.fromkeys(EXAMPLES, Scaffold) | OTHER_RESULTS)

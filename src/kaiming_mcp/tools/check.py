@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.results import Checked
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -20,7 +19,7 @@ def register(server: MCPServer, calls: Calls) -> None:
     async def check_answer(
         answer: Annotated[str, Field(description="The filled-in form, as Markdown or JSON")],
         request: Annotated[str, Field(description="The request line at the end of the scaffold; empty: none")] = "",
-    ) -> Annotated[types.CallToolResult, Checked]:
+    ) -> types.CallToolResult:
         """Verifies what was filled into a scaffold: recomputes its facts and reports by field what is missing, lacks \
 a number or test, contradicts the fact it cites, or quotes and cites what is not in the library.
 

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -33,7 +32,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         ] = "",
         goal: Annotated[str, Field(description="What it is for, such as: PINN with second derivatives")] = "",
         constraints: Annotated[str, Field(description="What may not change, such as: no batch norm")] = "",
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Reads a network and computes its signal at initialization: second moment and gradient by depth, \
 parameter account, faults with evidence, what to remove first, and the effect of each remedy on this network.
 

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -24,7 +23,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         data: Annotated[str, Field(description="Counts; (y, x) pairs; probe JSON")] = "",
         metric: Annotated[str, Field(description="Score")] = "",
         samples_per_query: Annotated[int, Field(description="0: unknown")] = 0,
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Decides from words, numbers or pairs whether p(x|y) is a point or a spread: generate, regress, classify \
 or neither; families, scores.
 

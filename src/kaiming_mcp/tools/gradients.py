@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -36,7 +35,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         input: Annotated[str, Field(description='Size of one input: "3x224x224", "784"')] = "",
         batch: Annotated[int, Field(description="Batch size; 0: unknown")] = 0,
         initialization: Annotated[str, Field(description='"he", "std 0.02"; empty: unknown')] = "",
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Finds what stands behind vanishing, exploding, zero or nan gradients and losses that do not fall: 21 \
 look-alikes told apart from the numbers, the layer where it begins, the rate per layer with its error, agreement with \
 theory for this network.

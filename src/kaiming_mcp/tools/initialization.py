@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -30,7 +29,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         residual_branches: Annotated[int, Field(description="Residual branches in the network; 0: none")] = 0,
         normalized: Annotated[bool, Field(description="A norm follows each layer")] = False,
         framework: Annotated[Literal["pytorch", "flax", "keras"], Field(description="For the code")] = "pytorch",
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Derives the weight std and bound for an activation, forward and backward, and what they hold: second moment \
 and gradient after `depth` layers against the framework default, stability of the scale, residual branch scale, code.
 

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from kaiming_mcp.calls import Calls
 from kaiming_mcp.headings import QUOTATIONS, SECTIONS
-from kaiming_mcp.results import PrincipleText
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -22,7 +21,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         id: Annotated[str, Field(description="Such as residual-learning; empty for the index")] = "",
         situation: Annotated[str, Field(description="Instead of id: design, gradients, generative or science")] = "",
         section: Annotated[str, Field(description=f"One of: {', '.join(SECTIONS)}, {QUOTATIONS}")] = "",
-    ) -> Annotated[types.CallToolResult, PrincipleText]:
+    ) -> types.CallToolResult:
         """Reads a principle or reasoning pattern: mathematics, figures with sources, limits, measurable questions, \
 worked example, first measurement, graded quotations.
 

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -23,7 +22,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         data: Annotated[str, Field(description="Columns (target, references) or stated numbers")] = "",
         depth: Annotated[int, Field(description="Blocks; 0: unknown")] = 0,
         initialization: Annotated[str, Field(description='"he", "std 0.02"')] = "",
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Decides whether to predict X - R: variance share a reference leaves, ± error; when it hurts; branch scale \
 for a depth; what keeps a skip from identity.
 

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -22,7 +21,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         problem: Annotated[str, Field(description="What is predicted from what")] = "",
         data: Annotated[str, Field(description="Samples, groups, split, quantities with units; or a CSV")] = "",
         measurements: Annotated[str, Field(description="Scores, noise, baselines; or probe JSON")] = "",
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Checks machine learning for a science: independent samples, groups that leak, split, symmetry, units, noise \
 floor, the field's own baseline, and whether a claimed score survives them.
 

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -22,7 +21,7 @@ def register(server: MCPServer, calls: Calls) -> None:
         evidence: Annotated[str, Field(description="Ablation tables, sentences with scores, seeds")] = "",
         metric: Annotated[str, Field(description="Metric, test size, claimed gain")] = "",
         budget: Annotated[str, Field(description="Hours per run; total")] = "",
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Takes inventory of a method (losses, stages, modules, knobs): parts without a readable ablation, the \
 removal order with precedents, seeds and cost to see the claimed effect, luck of the best of many, the boring baseline.
 

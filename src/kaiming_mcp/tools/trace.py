@@ -10,7 +10,6 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
-from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
@@ -36,7 +35,7 @@ def register(server: MCPServer, calls: Calls) -> None:
             ),
         ] = "",
         simulate: Annotated[bool, Field(description="Also run a random network in numpy, at most 5 seconds")] = False,
-    ) -> Annotated[types.CallToolResult, Scaffold]:
+    ) -> types.CallToolResult:
         """Computes second moment, mean, input correlation, gradient and weight-gradient norm at every layer of a \
 network at initialization, with depth scales and the spread between seeds; a table, a sparkline, and on request a \
 Monte-Carlo run beside the theory.
