@@ -1,4 +1,8 @@
-"""Where calls run: in threads, a few at a time, so that a heavy one holds up no light one."""
+"""Where the calls of tools and prompts run: somewhere where a heavy one holds up no light one.
+
+Following a network through hundreds of layers takes seconds of Python; looking a principle up takes a millisecond.
+Heavy calls wait for one of a few places, light ones never do.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,13 @@ import anyio.to_thread
 import mcp_types as types
 
 from kaiming_mcp.confined import Roots
+
+HEAVY = frozenset(
+    {"critique_architecture", "diagnose_gradients", "trace_signal", "reframe_as_residual", "check_answer"}
+)
+"""Tools that may follow a network; a prompt may as well."""
+HEAVY_AT_ONCE = 2
+"""More threads share the interpreter's lock with the light calls and finish no sooner (docs/performance.md)."""
 
 Progress = Callable[[float], Coroutine[Any, Any, None]]
 """Told the part that is done, from 0 to 1."""
@@ -37,6 +48,7 @@ class InThreads:
 
     def __init__(self, roots: Roots = ()) -> None:
         self.roots = roots
+        self._places = anyio.CapacityLimiter(HEAVY_AT_ONCE)
 
     async def reply(
         self, tool: str, arguments: dict[str, Any], progress: Progress | None = None
@@ -45,24 +57,26 @@ class InThreads:
         from kaiming_mcp.replies import reply
 
         if progress is not None:
-            return await _watched(partial(reply, tool, arguments, self.roots), progress)
-        return await anyio.to_thread.run_sync(reply, tool, arguments, self.roots)
+            return await self._watched(partial(reply, tool, arguments, self.roots), progress)
+        # A thread cannot be ended: a cancelled call keeps its place until it is done, or threads would pile up.
+        places = self._places if tool in HEAVY else None
+        return await anyio.to_thread.run_sync(reply, tool, arguments, self.roots, limiter=places)
 
     async def prompt(self, name: str, arguments: dict[str, str]) -> str:
         """The message of a prompt."""
         from kaiming_mcp.replies import prompt
 
-        return await anyio.to_thread.run_sync(prompt, name, arguments, self.roots)
+        return await anyio.to_thread.run_sync(prompt, name, arguments, self.roots, limiter=self._places)
 
+    async def _watched(self, work: partial[types.CallToolResult], progress: Progress) -> types.CallToolResult:
+        stop = threading.Event()
 
-async def _watched(work: partial[types.CallToolResult], progress: Progress) -> types.CallToolResult:
-    stop = threading.Event()
+        def tell(done: float) -> None:
+            anyio.from_thread.run(progress, done)
 
-    def tell(done: float) -> None:
-        anyio.from_thread.run(progress, done)
-
-    try:
-        return await anyio.to_thread.run_sync(partial(work, progress=tell, stopped=stop.is_set), abandon_on_cancel=True)
-    finally:
-        # A cancelled call leaves its thread behind: this ends it before its next layer.
-        stop.set()
+        watched = partial(work, progress=tell, stopped=stop.is_set)
+        try:
+            return await anyio.to_thread.run_sync(watched, abandon_on_cancel=True, limiter=self._places)
+        finally:
+            # A cancelled call leaves its thread behind: this ends it before its next layer.
+            stop.set()
