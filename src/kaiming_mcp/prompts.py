@@ -12,6 +12,7 @@ from mcp_types import INVALID_PARAMS
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
+from kaiming_mcp.printable import printable
 
 
 def register_prompts(server: MCPServer, calls: Calls) -> None:
@@ -21,7 +22,7 @@ def register_prompts(server: MCPServer, calls: Calls) -> None:
         try:
             return [UserMessage(await calls.prompt(prompt, arguments))]
         except ToolError as error:
-            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
+            raise MCPError(code=INVALID_PARAMS, message=printable(str(error))) from error
 
     @server.prompt(title="Think like Kaiming He")
     async def think_like_kaiming(

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from kaiming_mcp.printable import UNSEEN
 from kaiming_mcp.scaffold import Fact
 
 LONGEST_LINE = 1500
 UNREPEATABLE = frozenset({"draws"})
 """Units of facts that depend on the time a machine takes."""
 
+_UNSHOWN = re.compile(f"`|{UNSEEN.pattern}")
 Facts = Sequence[Fact]
 
 
@@ -117,4 +120,6 @@ def _hash(text: str, digits: int) -> str:
 
 
 def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False)
+    # Where it is shown it stands in ticks, on a terminal perhaps: neither may be ended by what is in it.
+    written = json.dumps(content, ensure_ascii=False)
+    return _UNSHOWN.sub(lambda found: json.dumps(found[0])[1:-1] if found[0] != "`" else "\\u0060", written)

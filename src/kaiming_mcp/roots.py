@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import hashlib
@@ -10,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -72,6 +73,17 @@ def resolve(value: str, roots: Roots, argument: str, example: str = "path:models
         return _named(path, roots)
     except ReadError as error:
         raise ReadError(f"`{argument}`: {_shown(path)} {error} Example: {example}") from error
+
+
+def texts_of(arguments: Mapping[str, object], roots: Roots) -> Iterator[str]:
+    """Every text that the arguments bring along, those of the files that they name as well."""
+    for name, value in arguments.items():
+        if isinstance(value, str):
+            yield value
+            with contextlib.suppress(ReadError):
+                source = resolve(value, roots, name)
+                if source.reference:
+                    yield source.text
 
 
 def is_file_name(text: str) -> bool:

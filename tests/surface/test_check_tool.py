@@ -55,7 +55,7 @@ async def test_an_altered_argument_is_named_and_numbers_are_not_compared(client:
     line["args"]["input"] = "512"
     call = {"answer": "**invariant**: 2.74e-16 [F4]", "request": json.dumps(line)}
     text = _text(await client.call_tool("check_answer", call))
-    assert "altered argument: input" in text
+    assert "altered argument: `input`" in text
     assert "contradiction" not in text
     assert "not compared" in text
 

@@ -66,12 +66,16 @@ def rendered(result: Checked) -> str:
     lines = [f"**{result.verdict}**"]
     for r in result.findings:
         place = f" in `{r.field}`" if r.field else ""
-        said = f": {r.said}" if r.said else ""
+        said = f": {_ticked(r.said)}" if r.said else ""
         expected = f" — expected: {r.expected}" if r.expected else ""
         lines.append(f"- {r.kind}{place}{said}{expected}")
     if result.uncited:
-        lines.append("\nNumbers that cite no fact (not compared): " + "; ".join(result.uncited))
+        lines.append("\nNumbers that cite no fact (not compared): " + "; ".join(map(_ticked, result.uncited)))
     return "\n".join([*lines, "", *result.checked]) + "\n"
+
+
+def _ticked(said: str) -> str:
+    return f"`{said.replace('`', chr(39))}`"
 
 
 def _of_facts(field: str, text: str, basis: Basis) -> Iterator[Remark]:

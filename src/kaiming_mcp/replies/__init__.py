@@ -31,18 +31,33 @@ READS_FILES = frozenset(
 
 
 def reply(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: Any) -> types.CallToolResult:
-    """The result of a tool; `watched` are the callbacks of a call that tells of its progress.
+    """The result of a tool in both forms; `watched` are the callbacks of a call that tells of its progress.
 
     Raises:
         ToolError: an argument is not understood; the message shows a valid one.
     """
-    from kaiming_mcp.library import library
     from kaiming_mcp.replies.forms import both_forms
 
-    files = {"roots": roots} if tool in READS_FILES else {}
+    return both_forms(answer(tool, arguments, roots, **watched))
+
+
+def answer(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: Any) -> Any:
+    """The typed result of a tool, the user's words in it shown as data.
+
+    Raises:
+        ToolError: as above.
+    """
+    from kaiming_mcp.library import library
+    from kaiming_mcp.replies.fencing import fenced
+    from kaiming_mcp.roots import texts_of
+
     module, function = TOOLS[tool]
-    answer = getattr(import_module(f"kaiming_mcp.replies.{module}"), function)
-    return both_forms(answer(library(), **arguments, **files, **watched))
+    files = {"roots": roots} if tool in READS_FILES else {}
+    result = getattr(import_module(f"kaiming_mcp.replies.{module}"), function)(
+        library(), **arguments, **files, **watched
+    )
+    # An answer is the model's, and what is repeated of it is shown as what it said.
+    return fenced(result, texts_of({k: v for k, v in arguments.items() if k != "answer"}, roots))
 
 
 def prompt(name: str, arguments: dict[str, str], roots: Roots = ()) -> str:

@@ -15,11 +15,8 @@ from kaiming_mcp.diagnosis.science.subjects import recognise, sciences
 from kaiming_mcp.headings import Situation
 from kaiming_mcp.library import Library, Principle
 from kaiming_mcp.pages import quote_line, section_page
-from kaiming_mcp.replies.critique import critique_text
-from kaiming_mcp.replies.generative import reframe_text
-from kaiming_mcp.replies.gradients import diagnose_text
-from kaiming_mcp.replies.science import translate_text
-from kaiming_mcp.replies.simplify import simplify_text
+from kaiming_mcp.replies import answer
+from kaiming_mcp.replies.fencing import quoted, ticked
 from kaiming_mcp.scaffold import Scaffold, Step, render
 
 _ESSENCE = ("Rationale", "When it does not apply", "Questions to ask", "First measurement")
@@ -42,13 +39,14 @@ def think_like_kaiming(content: Library, roots: Roots, problem: str) -> str:
     served = content.for_situation(situation)
     facts = Facts()
     steps = [way(problem, facts) for way in (symmetry_step, stack_step, era_step)]
-    found = _established(content, situation, problem, roots)
+    found = _established(situation, problem, roots)
     body = [
-        f"Think this problem through, step by step, and fill in each step in writing.\n\nProblem: {problem}",
+        "Think this problem through, step by step, and fill in each step in writing.",
+        quoted("Problem", problem),
         f"It reads like the situation '{situation}'; the principles that serve it, in order: "
         + ", ".join(p.title for p in served)
         + ". Say so if it is another.",
-        _ways(steps, facts),
+        ticked(_ways(steps, facts), [problem]),
         *([] if found.needs else [f"# What the server established\n\n{render(found)}"]),
         *(_essence(content, p) for p in served if p.kind == "principle"),
         "End with one change, the number you predict for it, and the measurement that would refute it. Mark what "
@@ -59,7 +57,7 @@ def think_like_kaiming(content: Library, roots: Roots, problem: str) -> str:
 
 def review_network(content: Library, roots: Roots, architecture: str) -> str:
     """The critique of a network, with the two principles that it rests on."""
-    scaffold = critique_text(content, architecture, roots=roots)
+    scaffold = answer("critique_architecture", {"architecture": architecture}, roots)
     principles = [content.principles[k] for k in ("residual-learning", "activation-aware-initialization")]
     return _embedded(content, render(scaffold), principles)
 
@@ -68,26 +66,27 @@ def debug_gradients(content: Library, roots: Roots, symptom: str) -> str:
     """The order in which to look, and the diagnosis from the symptom's own numbers."""
     principles = [p for p in content.for_situation("gradients") if p.kind == "principle"]
     task = (
-        f"Symptom: {symptom}\n\nWork in this order: data, labels and batch norm bugs; scale at initialization; "
+        "Work in this order: data, labels and batch norm bugs; scale at initialization; "
         "is the *training* error worse when deeper; only then capacity. For each step name the measurement that "
         "decides and its threshold. List at least two competing explanations with the evidence for and against "
         "each. If the symptom does not decide, say so and ask for the one measurement that does."
     )
-    found = diagnose_text(content, symptom, roots=roots)
+    found = answer("diagnose_gradients", {"symptom": symptom}, roots)
     established = [] if found.needs else [render(found)]
-    return "\n\n".join([_embedded(content, task, principles), *established])
+    return "\n\n".join([quoted("Symptom", symptom), _embedded(content, task, principles), *established])
 
 
 def formulate_generatively(content: Library, roots: Roots, problem: str) -> str:  # noqa: ARG001 - as all prompts
     """The reframing, with its principle."""
     principles = [content.principles["generative-models-as-universal-solvers"]]
-    return _embedded(content, render(reframe_text(content, problem)), principles)
+    return _embedded(content, render(answer("reframe_as_generative", {"problem": problem})), principles)
 
 
 def bring_ai_to_science(content: Library, roots: Roots, field: str, problem: str) -> str:  # noqa: ARG001 - as all prompts
     """The translation, with its principle."""
     principles = [content.principles["ai-as-a-common-language"]]
-    return _embedded(content, render(translate_text(content, field, problem)), principles)
+    scaffold = answer("translate_to_science", {"field": field, "problem": problem})
+    return _embedded(content, render(scaffold), principles)
 
 
 PROMPTS: dict[str, Callable[..., str]] = {
@@ -104,19 +103,19 @@ def _situation(problem: str) -> Situation:
     return "design" if recognise("", words, sciences()).subject is None else "science"
 
 
-def _established(content: Library, situation: Situation, problem: str, roots: Roots) -> Scaffold:
+def _established(situation: Situation, problem: str, roots: Roots) -> Scaffold:
     """The scaffold of the tool that serves a situation, from the problem alone."""
     try:
         match situation:
             case "gradients":
-                return diagnose_text(content, problem, roots=roots)
+                return answer("diagnose_gradients", {"symptom": problem}, roots)
             case "generative":
-                return reframe_text(content, problem)
+                return answer("reframe_as_generative", {"problem": problem})
             case "science":
-                return translate_text(content, problem=problem)
+                return answer("translate_to_science", {"problem": problem})
             case "design":
-                network = critique_text(content, problem, roots=roots)
-                return simplify_text(content, problem) if network.needs else network
+                network = answer("critique_architecture", {"architecture": problem}, roots)
+                return answer("simplify_method", {"pipeline": problem}) if network.needs else network
     except ToolError as error:
         return Scaffold(tool="", verdict="Nothing was established.", needs=str(error))
 
