@@ -43,16 +43,17 @@ class Density:
     @property
     def mean(self) -> float:
         """m = E[x]."""
-        return float(self.mass @ self.values)
+        return self.expectation(self.values)
 
     @property
     def second(self) -> float:
         """q = E[x^2]."""
-        return float(self.mass @ self.values**2)
+        return self.expectation(self.values**2)
 
     def expectation(self, function: Array) -> float:
         """E[h(x)] for a function given on the grid."""
-        return float(self.mass @ function)
+        # Not `@`: BLAS shares so long a product among threads, and on a busy machine waits 100 times as long for them.
+        return float((self.mass * function).sum())
 
 
 def gaussian(sigma: float) -> Density:
