@@ -331,6 +331,15 @@ def test_healthy_runs_raise_no_alarm(seed: int) -> None:
     assert _diagnose(measurements=log + "\n\n" + _lines(values)).mechanism in ("nothing_wrong", "too_shallow")
 
 
+@pytest.mark.parametrize("name", sorted(VARIATIONS))
+def test_a_verdict_comes_with_its_rivals_and_asks_for_what_tells_them_apart(name: str) -> None:
+    scaffold = _diagnose(**VARIATIONS[name][1])
+    if scaffold.needs or scaffold.mechanism == "nothing_wrong":
+        return
+    assert len(scaffold.explanations) >= 2
+    assert any(field.name == "rival" and "test" in field.wants for field in scaffold.answer_form)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(VARIATIONS)), st.integers(0, 10**6), st.text(max_size=30))
 def test_no_mutilated_text_breaks_it(name: str, seed: int, noise: str) -> None:
