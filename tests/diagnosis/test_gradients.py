@@ -334,7 +334,7 @@ def test_healthy_runs_raise_no_alarm(seed: int) -> None:
 @pytest.mark.parametrize("name", sorted(VARIATIONS))
 def test_a_verdict_comes_with_its_rivals_and_asks_for_what_tells_them_apart(name: str) -> None:
     scaffold = _diagnose(**VARIATIONS[name][1])
-    if scaffold.needs or scaffold.mechanism == "nothing_wrong":
+    if scaffold.needs or scaffold.mechanism in ("nothing_wrong", "cannot_tell"):
         return
     assert len(scaffold.explanations) >= 2
     assert any(field.name == "rival" and "test" in field.wants for field in scaffold.answer_form)

@@ -73,7 +73,8 @@ def read_notation(text: str) -> Reading:
         return Reading("layer-notation", (reader.network(),))
     except Fault as fault:
         place = f"line {reader.line(fault.at)}, column {reader.column(fault.at)}"
-        raise ReadError(f"Layer notation, {place}: {fault.message}. Example: {fault.example}") from None
+        stop = "" if fault.message.endswith("?") else "."
+        raise ReadError(f"Layer notation, {place}: {fault.message}{stop} Example: {fault.example}") from None
 
 
 def looks_like_notation(text: str) -> bool:

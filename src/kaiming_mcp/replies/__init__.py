@@ -6,11 +6,15 @@ The modules here import the whole core, so each is loaded when it is first calle
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 
 from kaiming_mcp.confined import Roots
+
+if TYPE_CHECKING:
+    from kaiming_mcp.picture.model import Picture
+    from kaiming_mcp.scaffold import Scaffold
 
 TOOLS = {
     "critique_architecture": ("critique", "critique_text"),
@@ -25,20 +29,53 @@ TOOLS = {
     "check_answer": ("check", "check_text"),
 }
 """The module and the function that answer for each tool."""
+DRAWN = {
+    "diagnose_gradients": ("gradients", "diagnose_drawn"),
+    "trace_signal": ("trace", "trace_drawn"),
+}
+"""Likewise for those that can be drawn."""
 READS_FILES = frozenset(
     {"critique_architecture", "diagnose_gradients", "trace_signal", "reframe_as_residual", "check_answer"}
 )
 
 
-def reply(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: Any) -> types.CallToolResult:
-    """The result of a tool in both forms; `watched` are the callbacks of a call that tells of its progress.
+def reply(
+    tool: str, arguments: dict[str, Any], roots: Roots = (), picture: bool = False, **watched: Any
+) -> types.CallToolResult:
+    """The result of a tool in both forms, with its picture in `_meta` where asked for.
+
+    `watched` are the callbacks of a call that tells of its progress.
 
     Raises:
         ToolError: an argument is not understood; the message shows a valid one.
     """
     from kaiming_mcp.replies.forms import both_forms
 
-    return both_forms(answer(tool, arguments, roots, **watched))
+    if not picture or tool not in DRAWN:
+        return both_forms(answer(tool, arguments, roots, **watched))
+    from kaiming_mcp.replies.drawing import META
+
+    scaffold, drawn = draw(tool, arguments, roots, **watched)
+    result = both_forms(scaffold)
+    return result if drawn is None else result.model_copy(update={"meta": {META: drawn.document()}})
+
+
+def draw(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: Any) -> tuple[Scaffold, Picture | None]:
+    """The scaffold of one of DRAWN and its picture; None where there is nothing to draw.
+
+    Raises:
+        ToolError: as above.
+    """
+    from kaiming_mcp.library import library
+    from kaiming_mcp.replies.fencing import fenced
+    from kaiming_mcp.roots import texts_of
+
+    module, function = DRAWN[tool]
+    scaffold, drawn = getattr(import_module(f"kaiming_mcp.replies.{module}"), function)(
+        library(), roots=roots, **arguments, **watched
+    )
+    shown = fenced(scaffold, texts_of(arguments, roots))
+    return shown, drawn(shown)
 
 
 def answer(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -18,9 +19,13 @@ from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.library import Library
 from kaiming_mcp.measurements.reader import read_measurements
 from kaiming_mcp.measurements.training import training as read_training
+from kaiming_mcp.replies.drawing import Draw, call_of
 from kaiming_mcp.replies.network import ReadNetwork, Sent, completed, read_network, read_source
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import Fact, Scaffold
+
+if TYPE_CHECKING:
+    from kaiming_mcp.picture.model import Picture
 
 EXAMPLE_CALL = EXAMPLES[NAME]
 LONGEST_DESCRIPTION = 20_000
@@ -43,12 +48,56 @@ def diagnose_text(
     Raises:
         ToolError: an argument is not understood; the message shows a valid one.
     """
-    source = read_source("measurements", measurements, roots, "path:run/log.txt")
     asked = Sent(architecture, input, batch, initialization or stated_initialization(training))
-    read, scaffold = _diagnosed(content, symptom, source.text, training, asked, roots)
-    if scaffold.needs:
-        return scaffold
-    short, again = completed(read, asked) if read else (asked, None)
+    return _answered(content, symptom, measurements, training, asked, roots).scaffold
+
+
+def diagnose_drawn(
+    content: Library,
+    symptom: str = "",
+    architecture: str = "",
+    measurements: str = "",
+    training: str = "",
+    input: str = "",
+    batch: int = 0,
+    initialization: str = "",
+    roots: Roots = (),
+) -> tuple[Scaffold, Draw]:
+    """The same, with what draws it.
+
+    Raises:
+        ToolError: as above.
+    """
+    asked = Sent(architecture, input, batch, initialization or stated_initialization(training))
+    found = _answered(content, symptom, measurements, training, asked, roots)
+
+    def draw(shown: Scaffold) -> Picture | None:
+        if shown.needs:
+            return None
+        from kaiming_mcp.picture.build import picture_of_diagnosis
+
+        return picture_of_diagnosis(found.evidence, shown, call_of(asked, found.read) if found.read else None)
+
+    return found.scaffold, draw
+
+
+@dataclass(frozen=True, slots=True)
+class _Diagnosed:
+    """The network that was read, if any, what is known, and the scaffold."""
+
+    scaffold: Scaffold
+    evidence: Evidence
+    read: ReadNetwork | None
+
+
+def _answered(
+    content: Library, symptom: str, measurements: str, training: str, asked: Sent, roots: Roots
+) -> _Diagnosed:
+    source = read_source("measurements", measurements, roots, "path:run/log.txt")
+    found = _diagnosed(content, symptom, source.text, training, asked, roots)
+    if found.scaffold.needs:
+        return found
+    short, again = completed(found.read, asked) if found.read else (asked, None)
     args = {
         "symptom": symptom,
         "measurements": source.reference or measurements,
@@ -57,16 +106,16 @@ def diagnose_text(
     }
 
     def recomputed() -> list[Fact]:
-        return _diagnosed(content, symptom, source.text, training, short)[1].established
+        return _diagnosed(content, symptom, source.text, training, short).scaffold.established
 
-    line = request_line(NAME, args, scaffold.established, recomputed if again else None)
-    return scaffold.model_copy(update={"request": line})
+    line = request_line(NAME, args, found.scaffold.established, recomputed if again else None)
+    return replace(found, scaffold=found.scaffold.model_copy(update={"request": line}))
 
 
 def _diagnosed(
     content: Library, symptom: str, measurements: str, training: str, sent: Sent, roots: Roots = ()
-) -> tuple[ReadNetwork | None, Scaffold]:
-    """The network that was read, if any, and the scaffold without its request line."""
+) -> _Diagnosed:
+    """The diagnosis without its request line."""
     try:
         log, words = read_measurements(measurements, training), read_measurements(symptom)
     except ReadError as error:
@@ -78,7 +127,8 @@ def _diagnosed(
     said = f"{measurements}\n{symptom}\n{sent.architecture}"
     measured = merged(log, words, training=read_training(training, said), words=told)
     subject = _subject(read, f"{told}\n{sent.architecture}")
-    return read, diagnose(Evidence(measured, told, sent.architecture, subject, unread), content)
+    evidence = Evidence(measured, told, sent.architecture, subject, unread)
+    return _Diagnosed(diagnose(evidence, content), evidence, read)
 
 
 def _network(sent: Sent, roots: Roots) -> tuple[ReadNetwork | None, str]:

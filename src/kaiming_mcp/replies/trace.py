@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -13,12 +15,16 @@ from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.diagnosis.signal.report import NAME, Beside, report
 from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.library import Library
+from kaiming_mcp.replies.drawing import Draw, call_of
 from kaiming_mcp.replies.network import ReadNetwork, Sent, completed, read_network
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import Fact, Scaffold, fitted
 from kaiming_mcp.signal import simulation
 from kaiming_mcp.signal.simulation import NotSimulatedError
 from kaiming_mcp.signal.trace import trace
+
+if TYPE_CHECKING:
+    from kaiming_mcp.picture.model import Picture
 
 EXAMPLE_CALL = EXAMPLES[NAME]
 
@@ -43,9 +49,52 @@ def trace_text(
         ToolError: an argument is not understood, or the network cannot be traced.
     """
     sent = Sent(architecture, input, batch, initialization)
+    return _reported(content, sent, simulate, progress, stopped, roots).scaffold
+
+
+def trace_drawn(
+    content: Library,
+    architecture: str,
+    input: str = "",
+    batch: int = 0,
+    initialization: str = "",
+    simulate: bool = False,
+    progress: Progress = lambda _: None,
+    stopped: Stopped = lambda: False,
+    roots: Roots = (),
+) -> tuple[Scaffold, Draw]:
+    """The same, with what draws it.
+
+    Raises:
+        ToolError: as above.
+    """
+    sent = Sent(architecture, input, batch, initialization)
+    found = _reported(content, sent, simulate, progress, stopped, roots)
+
+    def draw(shown: Scaffold) -> Picture | None:
+        if found.read is None or found.subject is None:
+            return None
+        from kaiming_mcp.picture.build import picture_of_trace
+
+        return picture_of_trace(found.subject, shown, call_of(sent, found.read), found.beside, content)
+
+    return found.scaffold, draw
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    scaffold: Scaffold
+    read: ReadNetwork | None = None
+    subject: Subject | None = None
+    beside: Beside | None = None
+
+
+def _reported(
+    content: Library, sent: Sent, simulate: bool, progress: Progress, stopped: Stopped, roots: Roots
+) -> _Reported:
     read = read_network(sent, roots)
     if isinstance(read, str):
-        return Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=read, example=EXAMPLE)
+        return _Reported(Scaffold(tool=NAME, verdict="Nothing was established yet.", needs=read, example=EXAMPLE))
 
     subject = _traced(read)
     beside, said = None, ""
@@ -63,7 +112,7 @@ def trace_text(
         return report(_traced(other), other.reading, other.given, content, None, "").established
 
     line = request_line(NAME, args, scaffold.established, again and (lambda: traced_again(again())))
-    return fitted(scaffold.model_copy(update={"request": line}))
+    return _Reported(fitted(scaffold.model_copy(update={"request": line})), read, subject, beside)
 
 
 def _traced(read: ReadNetwork) -> Subject:

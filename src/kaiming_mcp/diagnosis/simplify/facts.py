@@ -6,7 +6,7 @@ from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.diagnosis.simplify.effects import add_effects
 from kaiming_mcp.diagnosis.simplify.noise import LEVEL
 from kaiming_mcp.diagnosis.simplify.parts import Part
-from kaiming_mcp.diagnosis.simplify.plan import Judged, affordable, grid_size
+from kaiming_mcp.diagnosis.simplify.plan import LARGEST, Judged, affordable, grid_size
 from kaiming_mcp.diagnosis.simplify.reading.inventory import lines_of
 from kaiming_mcp.diagnosis.simplify.shown import MOST_NAMES, name, names, number, score_text, signed
 from kaiming_mcp.diagnosis.simplify.subject import Subject
@@ -57,18 +57,18 @@ def _inventory(s: Subject, ids: dict[str, str]) -> None:
         shown = listed([f"{k.name} = {k.value}" if k.value else f"{k.name} (no value)" for k in knobs], MOST_NAMES)
         swept = [k for k in knobs if k.choices > 1]
         count = f"{len(knobs)} knob{'s' * (len(knobs) > 1)}: {shown}; "
-        count += f"the stated grids multiply to {given:,}; " if swept else ""
+        count += f"the stated grids multiply to {_count(given)}; " if swept else ""
         ids["knobs"] = s.facts.add(
             count + f"at 3 values each {_count(whole)} configurations",
             "computed",
-            float(min(whole, 10**15)),
+            float(whole),
             "configurations",
             "product; 3 values assumed",
         )
 
 
 def _count(n: int) -> str:
-    return f"{n:,}" if n < 10**7 else f"{n:.1e}"
+    return f"{n:,}" if n < 10**7 else f"{n:.1e}" if n < LARGEST else f"more than {LARGEST:.0e}"
 
 
 def _shown(part: Part, placed: bool) -> str:

@@ -167,12 +167,15 @@ def affordable(context: Context, parts: int) -> tuple[int, float | None] | None:
     return seeds, least_effect(seeds) if seeds > 1 else None
 
 
+MOST_KNOBS, LARGEST = 600, 10**300
+
+
 def grid_size(knobs: Sequence[Knob], each: int = 3) -> tuple[int, int]:
-    """(product of the values that the text gives, configurations at `each` values for the rest)."""
+    """(product of the values that the text gives, configurations at `each` values for the rest), as far as floats go."""
     given, rest = 1, 0
     for knob in knobs:
         if knob.choices > 1:
             given *= knob.choices
         else:
             rest += 1
-    return given, min(given * each ** min(rest, 60), 10**30)
+    return min(given, LARGEST), min(given * each ** min(rest, MOST_KNOBS), LARGEST)

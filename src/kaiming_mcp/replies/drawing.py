@@ -1,0 +1,21 @@
+"""What answers with a picture share: the drawing of what is shown, and the network's own call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kaiming_mcp.picture.model import Call, Picture
+from kaiming_mcp.replies.network import ReadNetwork, Sent
+from kaiming_mcp.scaffold import Scaffold
+
+META = "kaiming/picture"
+"""Key of a result's `_meta` under which the page finds the document."""
+Draw = Callable[[Scaffold], Picture | None]
+"""Draws a scaffold as it is shown, with the user's words in ticks; None where there is nothing to draw."""
+
+
+def call_of(sent: Sent, read: ReadNetwork) -> Call:
+    """The call of trace_signal for a network, with what its text said of the initialization."""
+    return Call(
+        architecture=sent.architecture, input=sent.input, batch=sent.batch, initialization=read.initialization.strip()
+    )
