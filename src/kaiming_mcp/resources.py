@@ -10,6 +10,8 @@ from mcp.server.mcpserver.resources import TextResource
 from kaiming_mcp.library import Library, Principle
 from kaiming_mcp.pages import index_page, principle_page, source_line, sources_page
 from kaiming_mcp.probes import PROBES, probe_source
+from kaiming_mcp.skill import ROOT, frontmatter, skill_files
+from kaiming_mcp.skill import URI as SKILL
 
 MARKDOWN, PYTHON = "text/markdown", "text/x-python"
 
@@ -59,7 +61,19 @@ def register_resources(server: MCPServer, content: Library) -> None:
     for name, description in PROBES.items():
         uri = f"kaiming://probes/{name}"
         _static(server, uri, f"probe-{name}", f"Probe: {name}", description, probe_source(name), 0.6, PYTHON)
+    _skill(server, content)
     _templates(server, content)
+
+
+def _skill(server: MCPServer, content: Library) -> None:
+    """The skill's files; its two methods are in `skill_methods`."""
+    for uri, text in skill_files(content).items():
+        if uri == SKILL:
+            head = frontmatter(text)
+            _static(server, uri, head["name"], "Skill: think like Kaiming He", head["description"], text, 0.5)
+        else:
+            path = uri.removeprefix(f"{ROOT}/")
+            _static(server, uri, path, f"Skill: {path}", "A reference of the skill, named in its SKILL.md", text, 0.2)
 
 
 def _static(

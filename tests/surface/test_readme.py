@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ def test_the_excerpt_is_what_the_command_prints() -> None:
 
 def test_every_json_snippet_parses_and_names_an_absolute_command() -> None:
     snippets = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
-    assert len(snippets) == 4
+    snippets += [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)]
+    assert len(snippets) == 8  # all clients but Claude Code, which has a command, and the container
     for snippet in snippets:
         (servers,) = snippet.values()
         entry = servers["kaiming"]
@@ -73,7 +75,7 @@ def test_every_flag_of_serve_is_documented_and_exists() -> None:
         check=True,
     ).stdout
     flags = set(re.findall(r"--[a-z][a-z-]+", helped)) - {"--help"}
-    assert flags == set(re.findall(r"^\| `(--[a-z-]+)`", README, re.MULTILINE)) | {"--http"}
+    assert flags == set(re.findall(r"^\| `(--[a-z-]+)`", README, re.MULTILINE)) | {"--http", "--no-telemetry"}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
