@@ -33,9 +33,9 @@ class Calls(Protocol):
     """Runs the calls of tools and prompts; both raise ToolError where an argument is not understood."""
 
     async def reply(
-        self, tool: str, arguments: dict[str, Any], progress: Progress | None = None
+        self, tool: str, arguments: dict[str, Any], progress: Progress | None = None, picture: bool = False
     ) -> types.CallToolResult:
-        """The result of a tool."""
+        """The result of a tool, with its picture where the client can show one."""
         ...
 
     async def prompt(self, name: str, arguments: dict[str, str]) -> str:
@@ -51,16 +51,16 @@ class InThreads:
         self._places = anyio.CapacityLimiter(HEAVY_AT_ONCE)
 
     async def reply(
-        self, tool: str, arguments: dict[str, Any], progress: Progress | None = None
+        self, tool: str, arguments: dict[str, Any], progress: Progress | None = None, picture: bool = False
     ) -> types.CallToolResult:
         """The result of a tool."""
         from kaiming_mcp.replies import reply
 
         if progress is not None:
-            return await self._watched(partial(reply, tool, arguments, self.roots), progress)
+            return await self._watched(partial(reply, tool, arguments, self.roots, picture), progress)
         # A thread cannot be ended: a cancelled call keeps its place until it is done, or threads would pile up.
         places = self._places if tool in HEAVY else None
-        return await anyio.to_thread.run_sync(reply, tool, arguments, self.roots, limiter=places)
+        return await anyio.to_thread.run_sync(reply, tool, arguments, self.roots, picture, limiter=places)
 
     async def prompt(self, name: str, arguments: dict[str, str]) -> str:
         """The message of a prompt."""

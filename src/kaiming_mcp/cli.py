@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
 from kaiming_mcp import __version__
+from kaiming_mcp.clients import options as config
 from kaiming_mcp.confined import Root
 from kaiming_mcp.probes import PROBES, probe_source
 from kaiming_mcp.roots import allow
-from kaiming_mcp.serving import http
+from kaiming_mcp.serving.settings import ROOTS_VARIABLE, add_options
 
 
 def main() -> None:
     """Entry point of the `kaiming-mcp` command."""
     options = _parser().parse_args()
-    roots = (*options.root, *getattr(options, "command_root", ()))
+    roots = (*options.root, *getattr(options, "command_root", ())) or _roots_of_environment()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    if options.command in ("try", "probe") and hasattr(signal, "SIGPIPE"):
+    if options.command in ("try", "probe", "config", "plot") and hasattr(signal, "SIGPIPE"):
         # A reader that has seen enough (`| head`) ends the command, as with any other tool.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     match options.command:
         case "serve" if options.http:
-            http.serve_http(options, roots)
+            from kaiming_mcp.serving.http import serve_http
+
+            serve_http(options, roots)
+        case "token":
+            _print_token(options.name, options.last_day)
         case "try":
             from kaiming_mcp.trial import run_tool
 
             sys.exit(run_tool(options.tool, options.argument, roots))
+        case "plot":
+            from kaiming_mcp.plot import plot
+
+            sys.exit(plot(options))
         case "probe":
             sys.stdout.write(probe_source(options.name))
+        case "config":
+            from kaiming_mcp.clients.command import print_config
+
+            sys.exit(print_config(options, [str(root.given) for root in options.root]))
         case _:
             from kaiming_mcp.serving.stdio import serve_stdio
 
@@ -48,27 +62,74 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve on stdio, or over HTTP with --http")
     serve.add_argument("--http", action="store_true", help="streamable HTTP at /mcp instead of stdio")
-    http.add_options(serve)
-    _add_root(serve, "command_root")
+    add_options(serve)
+    _add_root(serve, "command_root", several=True)
     trial = commands.add_parser("try", help="call a tool through a real client and print what a model would see")
     trial.add_argument("tool", help="such as critique_architecture")
     trial.add_argument("argument", nargs="*", help="key=value, or key=@file to read the value from a file")
     _add_root(trial, "command_root")
+    _add_plot(commands.add_parser("plot", help="draw the signal over depth: kaiming-mcp plot net.txt -o signal.svg"))
     probe = commands.add_parser("probe", help="print a script that measures a model in your own environment")
     probe.add_argument("name", choices=list(PROBES), help="kaiming-mcp probe signal > signal_probe.py")
+    client = commands.add_parser("config", help="print what a client needs to start this server")
+    config.add_options(client)
+    token = commands.add_parser(
+        "token", help="make a bearer token for the team server: kaiming-mcp token alice >> /etc/kaiming/tokens"
+    )
+    token.add_argument("name", help="whose it is; stands in the log")
+    token.add_argument("--last-day", default="", metavar="DATE", help="day (UTC) after which it is refused: 2030-12-31")
     return parser
 
 
-def _add_root(parser: argparse.ArgumentParser, name: str) -> None:
-    # A command's own option would overwrite the same one given before it, so the two have their own names.
+def _add_plot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a network in any format that trace_signal reads; - for stdin")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="out.html, out.svg or out.png")
+    parser.add_argument(
+        "--architecture", default="", metavar="NET", help="file of the network, where FILE holds measurements of it"
+    )
+    parser.add_argument("--input", default="", help='size of one input: "3x224x224", "tokens 1024"')
+    parser.add_argument("--batch", type=int, default=0, help="batch size (matters for batch norm)")
+    parser.add_argument("--initialization", default="", help='"he", "xavier gain 5/3", "pytorch default"')
+    parser.add_argument("--training", default="", help='beside measurements: "fp16, Adam lr 1e-3"')
+    parser.add_argument("--simulate", action="store_true", help="also run a random network in numpy, at most 5 seconds")
+    parser.add_argument(
+        "--theme", choices=["light", "dark"], default="light", help="of SVG and PNG; HTML follows its reader's own"
+    )
+
+
+def _print_token(name: str, last_day: str) -> None:
+    """The token to the person, on stderr and never again; its line for the file to stdout."""
+    from kaiming_mcp.serving.tokens import new_token
+
+    try:
+        token, entry = new_token(name, last_day)
+    except ValueError as error:
+        print(f"kaiming-mcp: {error}", file=sys.stderr)  # noqa: T201 - stderr
+        sys.exit(2)
+    print(f"The token of {name}, shown this once:\n\n  {token}\n", file=sys.stderr)  # noqa: T201 - stderr
+    sys.stdout.write(entry.line() + "\n")
+
+
+def _roots_of_environment() -> tuple[Root, ...]:
+    try:
+        return tuple(allow(part) for part in os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep) if part.strip())
+    except ValueError as error:
+        print(f"kaiming-mcp: {ROOTS_VARIABLE}: {error}", file=sys.stderr)  # noqa: T201 - stderr
+        sys.exit(2)
+
+
+def _add_root(parser: argparse.ArgumentParser, name: str, several: bool = False) -> None:
+    # A command's own option would overwrite the same one given before it, so the two have their own names. A bundle's
+    # host writes all directories that were chosen, or none, behind one --root; only `serve` has no words to follow it.
     parser.add_argument(
         "--root",
-        action="append",
+        action="extend" if several else "append",
+        nargs="*" if several else None,
         default=[],
         type=_root,
         dest=name,
         metavar="DIR",
-        help="directory whose text files `path:...` arguments may name, repeatable (default: none)",
+        help=f"directory whose text files `path:...` arguments may name (repeatable; {ROOTS_VARIABLE}; default: none)",
     )
 
 

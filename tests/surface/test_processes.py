@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -42,17 +41,7 @@ async def test_stdio_answers_a_real_client(mode: str) -> None:
         async with Client(server, mode=mode) as client:  # pyright: ignore[reportArgumentType] - a Literal
             result = await client.call_tool("critique_architecture", {"architecture": EXAMPLE.read_text("utf-8")})
             assert not result.is_error
-            assert len((await client.list_resources()).resources) == 19
-
-
-def _start() -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
-    process.stdin.flush()
-    assert json.loads(process.stdout.readline())["id"] == 1
-    return process
+            assert len((await client.list_resources()).resources) == 33
 
 
 def _finish(process: subprocess.Popen[bytes], within: float) -> float:
@@ -63,57 +52,6 @@ def _finish(process: subprocess.Popen[bytes], within: float) -> float:
         if stream is not None and not stream.closed:
             stream.close()
     return spent
-
-
-@posix
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_stdio_server_in_under_a_second(sent: signal.Signals) -> None:
-    process = _start()
-    process.send_signal(sent)
-    assert _finish(process, 5) < 1
-    assert process.returncode == 0
-
-
-def test_the_end_of_input_ends_the_stdio_server_in_under_a_second() -> None:
-    process = _start()
-    assert process.stdin is not None
-    process.stdin.close()
-    assert _finish(process, 5) < 1
-    assert process.returncode == 0
-
-
-def test_every_line_on_stdout_is_json_rpc_and_strange_input_breaks_nothing() -> None:
-    process = _start()
-    assert process.stdin is not None
-    assert process.stdout is not None
-    call = {"architecture": "linear 3 4 ; relu ; linear 4 4", "initialization": "he"}
-    lines = [
-        b"garbage",
-        b"\xff\xfe\x00",
-        b"[" * 5000,
-        json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode(),
-        json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}).encode(),
-        json.dumps(
-            {
-                "jsonrpc": "2.0",
-                "id": 3,
-                "method": "tools/call",
-                "params": {"name": "critique_architecture", "arguments": call},
-            }
-        ).encode(),
-    ]
-    process.stdin.write(b"\n".join(lines) + b"\n")
-    process.stdin.flush()
-    seen: list[int] = []
-    while len(seen) < 2:
-        message = json.loads(process.stdout.readline())
-        assert message["jsonrpc"] == "2.0"
-        if message.get("id") in (2, 3):
-            seen.append(message["id"])
-    process.stdin.close()
-    rest = process.stdout.read()
-    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in rest.splitlines())
-    _finish(process, 5)
 
 
 def _free_port() -> int:
@@ -170,6 +108,7 @@ def test_sigterm_ends_the_http_server_in_under_a_second(http_server: tuple[subpr
     begun = time.perf_counter()
     process.wait(timeout=5)
     assert time.perf_counter() - begun < 1
+    assert process.returncode == 0
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -53,7 +53,7 @@ def reply(
 
     if not picture or tool not in DRAWN:
         return both_forms(answer(tool, arguments, roots, **watched))
-    from kaiming_mcp.replies.drawing import META
+    from kaiming_mcp.picture.model import META
 
     scaffold, drawn = draw(tool, arguments, roots, **watched)
     result = both_forms(scaffold)

@@ -8,8 +8,6 @@ from kaiming_mcp.picture.model import Call, Picture
 from kaiming_mcp.replies.network import ReadNetwork, Sent
 from kaiming_mcp.scaffold import Scaffold
 
-META = "kaiming/picture"
-"""Key of a result's `_meta` under which the page finds the document."""
 Draw = Callable[[Scaffold], Picture | None]
 """Draws a scaffold as it is shown, with the user's words in ticks; None where there is nothing to draw."""
 

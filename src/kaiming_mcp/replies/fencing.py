@@ -35,8 +35,9 @@ Result = TypeVar("Result", bound=BaseModel)
 def fenced(result: Result, texts: Iterable[str]) -> Result:
     """The result with what it repeats of the texts in ticks, and a limit that says so where there is any."""
     data = result.model_dump(mode="json", exclude_defaults=True)
-    rows = {row for text in _strings(data) for _, row in _rows(text)}
-    said = {row for text in texts for _, row in _rows(text) if row in rows}
+    telling = [text for text in texts if next(_rows(text), None)]
+    rows = {row for text in _strings(data) for _, row in _rows(text)} if telling else set[tuple[str, ...]]()
+    said = {row for text in telling for _, row in _rows(text) if row in rows}
     shown: dict[str, Any] = {key: _mapped(value, key, said) for key, value in data.items()}
     if shown != data and "limits" in type(result).model_fields and said:
         shown["limits"] = [*shown.get("limits", []), LABEL]
@@ -71,6 +72,8 @@ def _mapped(value: Any, key: str, said: set[tuple[str, ...]]) -> Any:
 
 
 def _ticked(text: str, said: set[tuple[str, ...]]) -> str:
+    if not said:
+        return text
     pieces, at = list[str](), 0
     for ticked in [*_TICKED.finditer(text), None]:
         end = ticked.start() if ticked else len(text)
