@@ -141,7 +141,7 @@ class Settings:
         min(4, _cpus()),
         _COUNT_OR_NONE,
         "4",
-        "processes that run the calls; 0: threads of this one",
+        "processes for heavy calls; 0: threads of this one",
         shown="CPUs, at most 4",
     )
     log_level: str = _set("info", _choice(LOG_LEVELS), "info", "least severe lines of the log on stderr")
