@@ -7,14 +7,13 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from kaiming_mcp import __version__
-from kaiming_mcp.clients import options as config
 from kaiming_mcp.confined import Root
 from kaiming_mcp.probes import PROBES, probe_source
-from kaiming_mcp.roots import allow
-from kaiming_mcp.serving.settings import ROOTS_VARIABLE, add_options
+from kaiming_mcp.roots import ROOTS_VARIABLE, allow
 
 
 def main() -> None:
@@ -60,41 +59,59 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kaiming-mcp {__version__}")
     _add_root(parser, "root")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve on stdio, or over HTTP with --http")
-    serve.add_argument("--http", action="store_true", help="streamable HTTP at /mcp instead of stdio")
-    add_options(serve)
-    _add_root(serve, "command_root", several=True)
-    trial = commands.add_parser("try", help="call a tool through a real client and print what a model would see")
-    trial.add_argument("tool", help="such as critique_architecture")
-    trial.add_argument("argument", nargs="*", help="key=value, or key=@file to read the value from a file")
-    _add_root(trial, "command_root")
-    _add_plot(commands.add_parser("plot", help="draw the signal over depth: kaiming-mcp plot net.txt -o signal.svg"))
-    probe = commands.add_parser("probe", help="print a script that measures a model in your own environment")
-    probe.add_argument("name", choices=list(PROBES), help="kaiming-mcp probe signal > signal_probe.py")
-    client = commands.add_parser("config", help="print what a client needs to start this server")
-    config.add_options(client)
-    token = commands.add_parser(
-        "token", help="make a bearer token for the team server: kaiming-mcp token alice >> /etc/kaiming/tokens"
-    )
-    token.add_argument("name", help="whose it is; stands in the log")
-    token.add_argument("--last-day", default="", metavar="DATE", help="day (UTC) after which it is refused: 2030-12-31")
+    for name, (about, add_options) in COMMANDS.items():
+        command = commands.add_parser(name, help=about)
+        # Options stand where they are used; a server that a host starts should not wait for those of other commands.
+        if name in sys.argv:
+            add_options(command)
     return parser
 
 
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    from kaiming_mcp.serving.settings import add_options
+
+    parser.add_argument("--http", action="store_true", help="streamable HTTP at /mcp instead of stdio")
+    add_options(parser)
+    _add_root(parser, "command_root", several=True)
+
+
+def _add_try(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tool", help="such as critique_architecture")
+    parser.add_argument("argument", nargs="*", help="key=value, or key=@file to read the value from a file")
+    _add_root(parser, "command_root")
+
+
 def _add_plot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a network in any format that trace_signal reads; - for stdin")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="out.html, out.svg or out.png")
+    from kaiming_mcp.plot import add_options
+
+    add_options(parser)
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=list(PROBES), help="kaiming-mcp probe signal > signal_probe.py")
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    from kaiming_mcp.clients.options import add_options
+
+    add_options(parser)
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="whose it is; stands in the log")
     parser.add_argument(
-        "--architecture", default="", metavar="NET", help="file of the network, where FILE holds measurements of it"
+        "--last-day", default="", metavar="DATE", help="day (UTC) after which it is refused: 2030-12-31"
     )
-    parser.add_argument("--input", default="", help='size of one input: "3x224x224", "tokens 1024"')
-    parser.add_argument("--batch", type=int, default=0, help="batch size (matters for batch norm)")
-    parser.add_argument("--initialization", default="", help='"he", "xavier gain 5/3", "pytorch default"')
-    parser.add_argument("--training", default="", help='beside measurements: "fp16, Adam lr 1e-3"')
-    parser.add_argument("--simulate", action="store_true", help="also run a random network in numpy, at most 5 seconds")
-    parser.add_argument(
-        "--theme", choices=["light", "dark"], default="light", help="of SVG and PNG; HTML follows its reader's own"
-    )
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "serve": ("serve on stdio, or over HTTP with --http", _add_serve),
+    "try": ("call a tool through a real client and print what a model would see", _add_try),
+    "plot": ("draw the signal over depth: kaiming-mcp plot net.txt -o signal.svg", _add_plot),
+    "probe": ("print a script that measures a model in your own environment", _add_probe),
+    "config": ("print what a client needs to start this server", _add_config),
+    "token": ("make a bearer token for the team server: kaiming-mcp token alice >> /etc/kaiming/tokens", _add_token),
+}
 
 
 def _print_token(name: str, last_day: str) -> None:

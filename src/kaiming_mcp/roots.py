@@ -20,6 +20,8 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.confined import MOST_SEEN, Root, Roots, check_regular, open_file, parts_of, scan
 
+ROOTS_VARIABLE = "KAIMING_ROOTS"
+"""Directories of `--root`, separated as in PATH; it holds on stdio and over HTTP."""
 PREFIX = "path:"
 LARGEST = 2_000_000
 """Bytes of one file."""

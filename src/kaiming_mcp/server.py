@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import mcp_types as types
 from mcp.server import MCPServer
@@ -22,9 +22,7 @@ from kaiming_mcp.completions import register_completions
 from kaiming_mcp.confined import Roots
 from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.printable import printable
-from kaiming_mcp.prompts import register_prompts
 from kaiming_mcp.skill_methods import Skills
-from kaiming_mcp.tools import register_tools
 from kaiming_mcp.tools.page import page
 
 INSTRUCTIONS = """\
@@ -56,7 +54,22 @@ _LEFT_OUT = " … "
 class KaimingServer(MCPServer):
     """MCPServer with errors that name what was wrong and what to send instead."""
 
-    _stocked = False
+    calls: Calls
+    """Where calls run; set before the first request."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._stocked: set[str] = set()
+        super().__init__(*args, **options)
+
+    async def list_tools(self) -> list[types.Tool]:
+        """All tools; they are registered, as all else, when something is first asked of the server."""
+        self._stock("tools")
+        return await super().list_tools()
+
+    async def list_prompts(self) -> list[types.Prompt]:
+        """All prompts."""
+        self._stock("prompts")
+        return await super().list_prompts()
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -81,29 +94,41 @@ class KaimingServer(MCPServer):
             raise ToolError(_shortened(printable(said))) from error
 
     async def list_resources(self) -> list[types.Resource]:
-        """All resources; the content is loaded when it is first asked for."""
-        self._stock()
+        """All resources."""
+        self._stock("resources")
         return await super().list_resources()
 
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
         """All templates."""
-        self._stock()
+        self._stock("resources")
         return await super().list_resource_templates()
 
     async def read_resource(
         self, uri: Any, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | types.InputRequiredResult:
         """The content of a resource."""
-        self._stock()
+        self._stock("resources")
         return await super().read_resource(uri, context)
 
-    def _stock(self) -> None:
-        if not self._stocked:
-            from kaiming_mcp.library import library
-            from kaiming_mcp.resources import register_resources
+    def _stock(self, kind: Literal["tools", "prompts", "resources"]) -> None:
+        """Register what there is of a kind, once: a start should cost what an empty server costs."""
+        if kind in self._stocked:
+            return
+        self._stocked.add(kind)
+        match kind:
+            case "tools":
+                from kaiming_mcp.tools import register_tools
 
-            register_resources(self, library())
-            self._stocked = True
+                register_tools(self, self.calls)
+            case "prompts":
+                from kaiming_mcp.prompts import register_prompts
+
+                register_prompts(self, self.calls)
+            case "resources":
+                from kaiming_mcp.library import library
+                from kaiming_mcp.resources import register_resources
+
+                register_resources(self, library())
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
@@ -153,9 +178,7 @@ def create_server(roots: Roots = (), calls: Calls | None = None) -> KaimingServe
             "server/discover": hint,
         },
     )
-    calls = calls or InThreads(roots)
-    register_tools(server, calls)
-    register_prompts(server, calls)
+    server.calls = calls or InThreads(roots)
     register_completions(server)
     return server
 

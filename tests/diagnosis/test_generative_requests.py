@@ -13,9 +13,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.catalogue import catalogue
 from kaiming_mcp.library import library
-from kaiming_mcp.replies.generative import NAME, reframe_text
+from kaiming_mcp.replies.generative import reframe_text
 from kaiming_mcp.scaffold import ORDINARY, Scaffold, render
-from kaiming_mcp.server import create_server
 
 
 def _reframe(problem: str, **rest: Any) -> Scaffold:
@@ -380,16 +379,3 @@ def test_hostile_texts_are_answered_in_linear_time(text: str) -> None:
     else:
         assert scaffold.verdict
     assert time.perf_counter() - began < 5
-
-
-def test_the_listing_of_the_tool_is_short() -> None:
-    tool = create_server()._tool_manager.get_tool(NAME)  # pyright: ignore[reportPrivateUsage]
-    assert tool is not None
-    listing = {
-        "name": tool.name,
-        "title": tool.title,
-        "description": tool.description,
-        "inputSchema": tool.parameters,
-        "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {},
-    }
-    assert len(json.dumps(listing)) <= 980

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from team_server import COMMAND, running
 
+from kaiming_mcp.roots import ROOTS_VARIABLE
 from kaiming_mcp.serving.settings import (
-    ROOTS_VARIABLE,
     TABLE,
     Setting,
     SettingError,

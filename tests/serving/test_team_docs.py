@@ -14,9 +14,10 @@ import pytest
 from team_server import INITIALIZE, Running, call, headers_of
 
 from kaiming_mcp import cli
+from kaiming_mcp.roots import ROOTS_VARIABLE
 from kaiming_mcp.serving.admission import _too_many
 from kaiming_mcp.serving.hosts import host_pattern
-from kaiming_mcp.serving.settings import ROOTS_VARIABLE, TABLE, read_settings
+from kaiming_mcp.serving.settings import TABLE, read_settings
 from kaiming_mcp.serving.tokens import read_entries
 
 ROOT = Path(__file__).parents[2]

@@ -12,11 +12,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from kaiming_mcp.roots import ROOTS_VARIABLE
 from kaiming_mcp.serving.hosts import EVERY, host_pattern, is_loopback, one_origin, origin_pattern
 
 PREFIX = "KAIMING_"
-ROOTS_VARIABLE = "KAIMING_ROOTS"
-"""Directories of `--root`, separated as in PATH; unlike the rest it holds on stdio too."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "text")
 
