@@ -21,6 +21,7 @@ from kaiming_mcp.replies import prompt, reply
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.25
+_NICER = 10
 _ENDED = (
     "The process that worked on this call ended before it was done, most likely for lack of memory. Send a smaller "
     "network, or one block of it with `repeat`. Example: repeat 20 { linear 256 256 ; relu }"
@@ -74,6 +75,9 @@ def _load(server: int) -> None:
     The terminal's Ctrl-C is for the server alone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        # Where cores are few, what takes seconds gives way to what takes a millisecond.
+        os.nice(_NICER)
     threading.Thread(target=_outlive_nobody, args=(server,), daemon=True).start()
     reply("critique_architecture", {"architecture": "linear 8 8 ; relu ; linear 8 8"})
 
