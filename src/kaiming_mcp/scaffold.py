@@ -172,7 +172,7 @@ def render(part: Scaffold) -> str:
     blocks = [
         _head(part),
         _section("Explanations, the likeliest first", [f"- {line}" for line in part.explanations]),
-        f"## Over depth\n\n```\n{part.picture}\n```\n\n{part.table}" if part.picture else "",
+        f"## Over depth\n\n```\n{part.picture}\n```\n\n{part.table}".rstrip() if part.picture else "",
         f"## Code\n\n```python\n{part.code}\n```" if part.code else "",
         _section("Findings", [_finding(f) for f in part.findings]),
         _section("Established facts", [_fact(f) for f in part.established]),

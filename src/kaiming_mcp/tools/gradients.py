@@ -6,17 +6,21 @@ from typing import Annotated
 
 import mcp_types as types
 from mcp.server import MCPServer
+from mcp.server.apps import client_supports_apps
+from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
+from kaiming_mcp.tools.page import OPENS
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
 def register(server: MCPServer, calls: Calls) -> None:
     """Register the tool."""
 
-    @server.tool(name="diagnose_gradients", title="Diagnose gradients", annotations=READ_ONLY)
+    @server.tool(name="diagnose_gradients", title="Diagnose gradients", annotations=READ_ONLY, meta=OPENS)
     async def diagnose_gradients(
+        ctx: Context,
         symptom: Annotated[str, Field(description="What you see, in words; numbers in it count as measurements")] = "",
         architecture: Annotated[
             str,
@@ -53,6 +57,7 @@ explanations, or the measurement that would decide."""
                 "batch": batch,
                 "initialization": initialization,
             },
+            picture=client_supports_apps(ctx),
         )
 
     _ = diagnose_gradients

@@ -6,17 +6,19 @@ from typing import Annotated
 
 import mcp_types as types
 from mcp.server import MCPServer
+from mcp.server.apps import client_supports_apps
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from kaiming_mcp.calls import Calls
+from kaiming_mcp.tools.page import OPENS
 from kaiming_mcp.tools.surface import READ_ONLY
 
 
 def register(server: MCPServer, calls: Calls) -> None:
     """Register the tool."""
 
-    @server.tool(name="trace_signal", title="Trace the signal", annotations=READ_ONLY)
+    @server.tool(name="trace_signal", title="Trace the signal", annotations=READ_ONLY, meta=OPENS)
     async def trace_signal(
         ctx: Context,
         architecture: Annotated[
@@ -52,6 +54,6 @@ Use when the numbers themselves are wanted, or to compare two variants. Returns 
             "initialization": initialization,
             "simulate": simulate,
         }
-        return await calls.reply("trace_signal", arguments, tell if simulate else None)
+        return await calls.reply("trace_signal", arguments, tell if simulate else None, client_supports_apps(ctx))
 
     _ = trace_signal

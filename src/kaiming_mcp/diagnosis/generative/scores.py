@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -55,7 +55,7 @@ def add_scores(task: Task, decision: Decision, facts: Facts) -> Found:
     return found
 
 
-@cache
+@lru_cache(maxsize=1024)
 def best_of_scale(k: int, dimensions: int) -> tuple[float, float]:
     """(spread at which the best-of-K distance to a Gaussian truth is least, that distance over the one of the true law).
 

@@ -10,6 +10,7 @@ from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.frames import FORM, SOUND, WATCH, frame_of, open_frame
 from kaiming_mcp.diagnosis.gradients.mechanisms import DECIDED, TITLES, Candidate
 from kaiming_mcp.diagnosis.gradients.operations import by_source
+from kaiming_mcp.diagnosis.gradients.picture import spark_lines
 from kaiming_mcp.diagnosis.gradients.questions import EXAMPLE, questions, remarks
 from kaiming_mcp.diagnosis.gradients.rank import explanations, ranked
 from kaiming_mcp.diagnosis.gradients.remedies import Change
@@ -82,6 +83,7 @@ def _decided(e: Evidence, candidates: list[Candidate], theory: list[Comparison],
         answer_form=WATCH if first.mechanism in SOUND else FORM,
         limits=_limits(e, first, change, library),
         quotes=[quote_of(library, p, f"{first.name} {change.do}") for p in [_principle(change, library)] if p],
+        picture=spark_lines(e),
         measure=change.test,
     )
 
@@ -146,6 +148,7 @@ def _cannot_tell(e: Evidence, candidates: list[Candidate], said: list[str], libr
         frame=open_frame(ids, asked),
         answer_form=FORM,
         limits=_limits(e, None, change, library),
+        picture=spark_lines(e),
         measure=asked[0] if asked else change.test,
     )
 

@@ -36,11 +36,12 @@ class Option(NamedTuple):
 
 
 class Traced(NamedTuple):
-    """The change that was chosen, in words."""
+    """The change that was chosen, in words, and its course."""
 
     do: str
     effect: str
     principle: str
+    then: Course
 
 
 def best_traced(e: Evidence) -> Traced | None:
@@ -54,12 +55,12 @@ def best_traced(e: Evidence) -> Traced | None:
         if then is None or (option.network, option.init) == (subject.network, subject.init):
             continue
         if then.worst <= WORKS and then.across > min(BLIND, subject.course.across):
-            return Traced(option.do, _effect(e, option, subject.course, then), option.principle)
+            return Traced(option.do, _effect(e, option, subject.course, then), option.principle, then)
         tried.append((then.worst, option, then))
     worst, option, then = min(tried, key=lambda t: t[0], default=(math.inf, None, None))
     if option is None or then is None or worst >= subject.course.worst / 2:
         return None
-    return Traced(option.do, _effect(e, option, subject.course, then), option.principle)
+    return Traced(option.do, _effect(e, option, subject.course, then), option.principle, then)
 
 
 def contradicted(e: Evidence, mechanism: str) -> bool:

@@ -141,7 +141,7 @@ def signal_facts(subject: Subject, here: Course) -> None:
         apart = course_of(own, subject.init, subject.batch)
         glorot = course_of(own, Initialization("xavier"), subject.batch) if subject.init == PYTORCH_DEFAULT else None
         if apart is not None:
-            subject.facts.add(
+            fact = subject.facts.add(
                 "the layers start as copies of one and their branches add up coherently; each with a draw of its own: "
                 f"gradient first/last {power(apart.log_backward)}, E[x²] last/first {power(apart.log_forward)}"
                 + (f" (under xavier_uniform_ on every matrix {power(glorot.log_backward)})" if glorot else ""),
@@ -150,6 +150,7 @@ def signal_facts(subject: Subject, here: Course) -> None:
                 "copies",
                 "nn.TransformerEncoder deep-copies its layer",
             )
+            subject.changed[fact] = apart
     if subject.trace is not None and subject.trace.log_q_spread > WIDE:
         spread = math.exp(subject.trace.log_q_spread)
         subject.facts.add(

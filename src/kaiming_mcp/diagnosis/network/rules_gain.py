@@ -133,6 +133,7 @@ def collapse(subject: Subject, here: Course) -> Draft | None:
             better[1].across,
             "share then",
         )
+        subject.changed[then] = better[1]
         found, told = (fact, then), f"share that differs between inputs {share} [{then}]."
     return Draft(
         "high" if here.healthy else "medium",

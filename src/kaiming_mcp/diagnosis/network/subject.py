@@ -35,6 +35,9 @@ class Course:
     forward: Rate = NO_RATE
     backward: Rate = NO_RATE
     """The factor per step at which each settles, the gradient's towards the input."""
+    network: Network | None = field(default=None, repr=False, compare=False)
+    init: Initialization | None = field(default=None, repr=False, compare=False)
+    """What was followed, so that a changed network can be drawn beside the one that was sent."""
 
     @property
     def healthy(self) -> bool:
@@ -63,6 +66,8 @@ class Subject:
     untraced: str = ""
     stations: tuple[Station, ...] = ()
     course: Course | None = None
+    changed: dict[str, Course] = field(default_factory=dict[str, Course])
+    """The course after a change, by the id of the fact that states it."""
 
     @property
     def activation(self) -> Activation | None:
@@ -118,4 +123,4 @@ def course_of(network: Network, init: Initialization, batch: int) -> Course | No
     plain = structure.has_norm(network.root) and not structure.has_skip(network.root)
     free = backward - forward if plain and math.isfinite(backward - forward) else None
     rates = settled([s.state.log_q for s in stations]), settled([-s.log_g for s in stations])
-    return Course(len(stations), forward, backward, quiet[-1].state.across, free, *rates)
+    return Course(len(stations), forward, backward, quiet[-1].state.across, free, *rates, network, init)

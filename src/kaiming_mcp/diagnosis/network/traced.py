@@ -31,6 +31,7 @@ def traced(subject: Subject, name: str, then: Course | None) -> Effect:
         return Effect()
     text = f"gradient first/last {power(then.log_backward)}, E[x²] last/first {power(then.log_forward)}"
     fact = subject.facts.add(f"{name}, traced: {text}", "computed", bounded(then.log_backward), "gradient then")
+    subject.changed[fact] = then
     return Effect((fact,), f"{name}: {text} [{fact}].")
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 from kaiming_mcp.diagnosis.science.subjects import UnitEntry, sciences
 
@@ -41,7 +41,7 @@ class Unit:
         return dict(self.dims)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def parse_unit(text: str) -> Unit | None:
     """A whole text as a unit; None where any part of it is none. `1` and `-` have no dimension."""
     text = text.strip().strip(".")

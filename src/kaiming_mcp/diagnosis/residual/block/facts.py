@@ -161,9 +161,10 @@ def _without_skips(case: Case, block: Block) -> None:
             say.fact("wrapped", value, seen=seen, law=_law(block))
         return
     now = course_of(network, init, ASSUMED_BATCH)
-    with_skips = course_of(variants.with_skips(network), init, ASSUMED_BATCH)
     here = then = ""
     if now is not None:
+        # Only of a network that can be followed: others may have millions of layers, each to be written out here.
+        with_skips = course_of(variants.with_skips(network), init, ASSUMED_BATCH)
         here = f"; the squared gradient at the first layer is {power(now.log_backward)} x that at the last"
         then = f", with pre-normalised skips {power(with_skips.log_backward)} x" if with_skips is not None else ""
     say.fact("room", block.kept, pairs=block.kept // 2, here=here, then=then)
