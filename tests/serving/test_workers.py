@@ -119,7 +119,7 @@ def test_light_calls_are_answered_while_heavy_ones_run_and_these_are_cut_off_in_
         while not answers:
             assert "result" in send(server, "read_principle", id="residual-learning").json()
             lights += 1
-        assert lights > 20
+        assert lights > 5
     assert answers[0].status_code == 504
     # The worker was killed with its work; another takes its place.
     assert not send(server, "critique_architecture", architecture=SMALL).json()["result"].get("isError")
