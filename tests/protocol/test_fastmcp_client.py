@@ -25,7 +25,7 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_everything_is_listed_and_every_part_answers(url: str, transport: str, mode: str) -> None:
     fastmcp = pytest.importorskip("fastmcp", reason="fastmcp is not installed: make tools")
-    from fastmcp.client.transports import StdioTransport
+    from fastmcp.client.transports import StdioTransport  # pyright: ignore[reportMissingImports] - of the extra `tools`
 
     target: Any = url if transport == "http" else StdioTransport(STDIO[0], STDIO[1:])
     with anyio.fail_after(DEADLINE_SECONDS):
