@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: try test test-full test-tools tools lint golden readme bundle clean requirements check-image app app-pictures app-screenshots
+.PHONY: try test test-full test-tools tools lint golden readme bundle clean requirements check-image app app-pictures app-screenshots docs-pictures
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -65,6 +65,10 @@ app-pictures: $(STAMP)
 
 app-screenshots: app tools
 	RENEW_SCREENSHOTS=1 node --test tests/app/screenshots.test.mjs
+
+# The pictures of docs/, by the commands that the pages show.
+docs-pictures: $(STAMP)
+	$(BIN)/python tests/docs/pages.py
 
 # The extension for Claude Desktop, dist/kaiming-mcp-VERSION.mcpb; needs npm.
 bundle:
