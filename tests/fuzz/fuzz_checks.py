@@ -17,7 +17,7 @@ import kaiming_mcp
 CANARY = "the-canary-outside-of-all-roots"
 _PACKAGE = Path(kaiming_mcp.__file__).parent
 FOLDERS = {
-    str(folder)
+    str(folder) + os.sep
     for folder in (
         _PACKAGE,
         _PACKAGE.parents[1],
@@ -27,7 +27,7 @@ FOLDERS = {
         Path(sys.base_prefix),
         sysconfig.get_paths()["stdlib"],
         *site.getsitepackages(),
-        tempfile.gettempdir() + os.sep,
+        tempfile.gettempdir(),
     )
     if len(str(folder)) > 3
 }

@@ -14,7 +14,7 @@ import kaiming_mcp
         'Traceback (most recent call last):\\n  File \\"x.py\\"',
         "Internal server error",
         f"cannot open {kaiming_mcp.__file__}",
-        f"cannot open {min(FOLDERS, key=len)}/x",
+        f"cannot open {min(FOLDERS, key=len)}x",
         "got <kaiming_mcp.scaffold.Fact object at 0x7f62565944d0>",
         "expected <class 'str'>",
         f"class Net: {CANARY}",

@@ -161,9 +161,10 @@ import threading
 def start():
     global second
     second = subprocess.Popen({command!r}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    second.stdin.write({initialize!r}); second.stdin.flush(); assert second.stdout.readline()
 thread = threading.Thread(target=start); thread.start(); thread.join()
-second.stdin.write({initialize!r}); second.stdin.flush(); assert second.stdout.readline()
-second.stdin.write({ping!r}); second.stdin.flush(); assert second.stdout.readline()
+for _ in range(3):
+    second.stdin.write({ping!r}); second.stdin.flush(); assert second.stdout.readline()
 """
 
 
