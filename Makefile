@@ -14,8 +14,9 @@ $(STAMP): pyproject.toml
 try: $(STAMP)
 	$(BIN)/kaiming-mcp try critique_architecture architecture=@examples/plain_mlp20.txt
 
+# Files of tests share the processors; each stays whole, for servers that its tests share.
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not full and not tools"
+	$(BIN)/python -m pytest -m "not full and not tools" -n auto --dist loadfile
 
 $(VENV)/.stamp-full: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[full]"

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kaiming_mcp import __version__
@@ -18,7 +18,7 @@ from kaiming_mcp.roots import ROOTS_VARIABLE, allow
 
 def main() -> None:
     """Entry point of the `kaiming-mcp` command."""
-    options = _parser().parse_args()
+    options = _parser(sys.argv[1:]).parse_args()
     roots = (*options.root, *getattr(options, "command_root", ())) or _roots_of_environment()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     if options.command in ("try", "probe", "config", "plot") and hasattr(signal, "SIGPIPE"):
@@ -51,7 +51,7 @@ def main() -> None:
             serve_stdio(roots)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kaiming-mcp",
         description="Kaiming He's way of thinking as MCP tools. Without a command: serve on stdio.",
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (about, add_options) in COMMANDS.items():
         command = commands.add_parser(name, help=about)
         # Options stand where they are used; a server that a host starts should not wait for those of other commands.
-        if name in sys.argv:
+        if name in words:
             add_options(command)
     return parser
 

@@ -153,7 +153,7 @@ def _within(x: Array, groups: NDArray[np.int64], sampled: bool, rng: np.random.G
         "method": "repeats",
         "groups": len(n),
         "r": r,
-        "error": error,
+        "error": min(error, 1.0),  # of a share: more says no less
         "low": low,
         "high": high,
         "columns": (w / np.maximum(total, 1e-300))[0],
@@ -197,7 +197,7 @@ def _neighbourhoods(y: Array, x: Array, labels: NDArray[np.int64], k: int, rng: 
         "method": "neighbours",
         "k": k,
         "r": min(r0, 1.0),
-        "error": error,
+        "error": min(error, 1.0),  # of a share: more says no less
         "low": min(low, 1.0),
         "high": min(1.0, r1 + 2 * error_k),
         "r_k": r1,
