@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,11 +125,9 @@ def test_random_requests_over_http(server: tuple[Served, int]) -> None:
                     memory.append(memory_of(served.alive()))
             client.send(exchange)
 
-    threads = [threading.Thread(target=work, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        # `list` raises what a thread has raised.
+        list(threads.map(work, clients))
     body = json.dumps(request(1, "tools/list")).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     good = Client(port)

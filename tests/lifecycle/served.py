@@ -220,7 +220,11 @@ class Served:
 
 def memory_of(processes: Iterable[int], what: str = "VmRSS") -> float:
     """Megabytes that the processes hold together."""
-    rows = [row for pid in processes for row in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()]
+    rows: list[str] = []
+    for pid in processes:
+        # A worker may have ended meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            rows += Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     return sum(int(row.split()[1]) for row in rows if row.startswith(what)) / 1024
 
 
