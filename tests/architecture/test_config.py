@@ -440,8 +440,8 @@ def test_a_cut_or_garbled_text_is_read_or_refused(data: st.DataObject) -> None:
     ],
 )
 def test_a_large_hostile_text_takes_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     looks_like_config(text)
     with suppress(ReadError):
         read_config(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

@@ -468,12 +468,12 @@ _HOSTILE = {
 
 @pytest.mark.parametrize("name", _HOSTILE)
 def test_hostile_texts_are_answered_in_seconds(name: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     text = _HOSTILE[name]
     looks_like_keras_summary(text)
     with contextlib.suppress(ReadError):
         read_keras_summary(text)
-    assert time.perf_counter() - begin < 8
+    assert time.process_time() - begin < 8
 
 
 def test_a_row_says_its_line() -> None:

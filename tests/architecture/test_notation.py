@@ -214,13 +214,13 @@ def test_random_text_raises_nothing_but_a_read_error(text: str) -> None:
     "text", ["relu ; " * 200_000, "{" * 500_000, '"' * 500_000, "linear 3 " * 99_999, "#" * 500_000]
 )
 def test_large_text_is_answered_quickly(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     looks_like_notation(text)
     try:
         read_notation(text)
     except ReadError as error:
         assert str(error)
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_runs_of_equal_structure_are_folded() -> None:

@@ -198,10 +198,10 @@ STRANGE = [
 
 @pytest.mark.parametrize("text", STRANGE)
 def test_strange_source_is_read_or_refused_quickly(text: str):
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.suppress(ReadError):
         read_source(text)
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 TOKENS = [

@@ -170,13 +170,13 @@ def test_a_printout_that_is_cut_off_is_read_as_far_as_it_goes(name: str) -> None
     ["A((a): " * 100_000, "A(" + "(" * 1_000_000, "A((a): B((" * 100_000, "(a): " * 300_000, "Aaaa" * 400_000],
 )
 def test_hostile_text_is_answered_quickly(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     looks_like_torch_repr(text)
     try:
         read_torch_repr(text)
     except ReadError as error:
         assert str(error)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @settings(max_examples=200, deadline=None)

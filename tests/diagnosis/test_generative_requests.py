@@ -371,11 +371,11 @@ def test_any_mixture_of_words_gives_a_sound_answer(
 )
 def test_hostile_texts_are_answered_in_linear_time(text: str) -> None:
     _reframe("warm up: forecast the next day")
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         scaffold = _reframe(text, data=text)
     except ToolError as error:
         assert "`data`" in str(error)
     else:
         assert scaffold.verdict
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -172,9 +172,9 @@ def test_lists_of_pairs_follow_the_quantity_before_them() -> None:
 def test_many_lines_of_one_form_take_linear_time() -> None:
     def seconds(n: int) -> float:
         text = "\n".join(f"[hook] {i % 10_000} out.std=0.5 m{i} {i}" for i in range(n))
-        began = time.perf_counter()
+        began = time.process_time()
         read_measurements(text)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(200)
     assert seconds(4_000) < 40 * max(seconds(400), 0.01)

@@ -156,7 +156,7 @@ def test_an_l4_with_a_number_is_a_layer_and_no_device() -> None:
 
 
 def test_long_texts_of_bare_rows_and_of_digits_take_linear_time() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     read_measurements("1;2;3\n2;3;4\n4;5;6\n\n" * 2_000, "a, b, c\n" * 500)
     read_measurements("loss a, b: " + "1" * 400 + " x\n" + "1 " * 3_000 + "x")
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10

@@ -155,9 +155,9 @@ def test_depths_that_underflow_a_float_are_followed_in_logs() -> None:
 
 
 def test_a_thousand_layers_take_well_under_ten_seconds() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     _trace("repeat 500 { residual { layernorm 64 ; linear 64 64 ; gelu ; linear 64 64 } }", "xavier")
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 @pytest.mark.parametrize(
