@@ -17,11 +17,8 @@ import anyio.to_thread
 import mcp_types as types
 
 from kaiming_mcp.confined import Roots
+from kaiming_mcp.replies import TAKES_NETWORKS, prompt, reply
 
-HEAVY = frozenset(
-    {"critique_architecture", "diagnose_gradients", "trace_signal", "reframe_as_residual", "check_answer"}
-)
-"""Tools that may follow a network; a prompt may as well."""
 HEAVY_AT_ONCE = 2
 """More threads share the interpreter's lock with the light calls and finish no sooner (docs/performance.md)."""
 
@@ -54,18 +51,14 @@ class InThreads:
         self, tool: str, arguments: dict[str, Any], progress: Progress | None = None, picture: bool = False
     ) -> types.CallToolResult:
         """The result of a tool."""
-        from kaiming_mcp.replies import reply
-
         if progress is not None:
             return await self._watched(partial(reply, tool, arguments, self.roots, picture), progress)
         # A thread cannot be ended: a cancelled call keeps its place until it is done, or threads would pile up.
-        places = self._places if tool in HEAVY else None
+        places = self._places if tool in TAKES_NETWORKS else None
         return await anyio.to_thread.run_sync(reply, tool, arguments, self.roots, picture, limiter=places)
 
     async def prompt(self, name: str, arguments: dict[str, str]) -> str:
         """The message of a prompt."""
-        from kaiming_mcp.replies import prompt
-
         return await anyio.to_thread.run_sync(prompt, name, arguments, self.roots, limiter=self._places)
 
     async def _watched(self, work: partial[types.CallToolResult], progress: Progress) -> types.CallToolResult:

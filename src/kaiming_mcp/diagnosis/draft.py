@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import Finding, Severity
+from kaiming_mcp.scaffold import SEVERITIES, Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Draft:
     weight: float = 0.0
     limit: str = ""
     """Words that pick the limit of the principle that belongs to this finding."""
+
+
+def worst_first(drafts: Iterable[Draft]) -> list[Draft]:
+    """The drafts by severity, and among equals by weight."""
+    return sorted(drafts, key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
 
 
 def numbered(drafts: list[Draft], library: Library) -> list[Finding]:

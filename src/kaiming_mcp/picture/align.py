@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import accumulate
 
 from kaiming_mcp.picture.course import Drawn
@@ -20,23 +19,7 @@ def aligned(before: Drawn, after: Drawn, lists: Variant) -> Variant:
         return lists
     outside = {depth: i for i, depth in enumerate(_depths(after.stations)) if not after.stations[i].inside}
     at = [outside.get(depth) if i in before.main else None for i, depth in enumerate(_depths(before.stations))]
-    return _placed(lists, at)
-
-
-def _placed(lists: Variant, stations: Sequence[int | None]) -> Variant:
-    def numbers(values: list[float | None]) -> list[float | None]:
-        return [None if i is None else values[i] for i in stations]
-
-    return lists.model_copy(
-        update={
-            "second_moment": numbers(lists.second_moment),
-            "correlation": numbers(lists.correlation),
-            "gradient": numbers(lists.gradient),
-            "weight_gradient": numbers(lists.weight_gradient),
-            "spread": numbers(lists.spread),
-            "notes": [[] if i is None else lists.notes[i] for i in stations],
-        }
-    )
+    return lists.at(at)
 
 
 def _kinds(stations: tuple[Station, ...]) -> list[tuple[str, bool]]:

@@ -12,9 +12,9 @@ from kaiming_mcp.diagnosis.gradients.start import settled
 from kaiming_mcp.diagnosis.gradients.traced import best_traced
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.rules_blocks import block_findings
-from kaiming_mcp.diagnosis.network.rules_signal import signal_findings
 from kaiming_mcp.diagnosis.network.subject import Course, Subject
 from kaiming_mcp.diagnosis.network.traced import severity
+from kaiming_mcp.diagnosis.signal.change import ranked_findings
 from kaiming_mcp.diagnosis.signal.facts import Beside
 from kaiming_mcp.library import Library
 from kaiming_mcp.picture import measured as points
@@ -26,7 +26,7 @@ from kaiming_mcp.picture.floors import floors
 from kaiming_mcp.picture.model import Block, Call, Measured, Norm, Picture, Place, Quantity, Variant
 from kaiming_mcp.picture.thin import thinned
 from kaiming_mcp.printable import printable
-from kaiming_mcp.scaffold import SEVERITIES, Fact, Scaffold
+from kaiming_mcp.scaffold import Fact, Scaffold
 from kaiming_mcp.scaffold import Finding as Found
 from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT
 from kaiming_mcp.signal.initialization_words import parse_initialization
@@ -202,8 +202,7 @@ def _about(fact: Fact) -> str:
 def _findings(subject: Subject, scaffold: Scaffold, library: Library) -> list[Found]:
     """What the first change rests on, as findings: the rules that it was taken from, or itself."""
     cited = _cited(subject, scaffold)
-    drafts = sorted(signal_findings(subject), key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
-    drafts = drafts or [d for d in block_findings(subject) if cited and cited[0] in d.evidence]
+    drafts = ranked_findings(subject) or [d for d in block_findings(subject) if cited and cited[0] in d.evidence]
     if drafts:
         return numbered(drafts, library)
     if cited is None or subject.course is None:

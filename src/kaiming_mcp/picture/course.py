@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from kaiming_mcp.picture.axis import Axis, axis_of
 from kaiming_mcp.picture.model import Log, Variant
 from kaiming_mcp.scaffold import number, power
-from kaiming_mcp.signal.branches import branch_factors
-from kaiming_mcp.signal.spread import spreads
 from kaiming_mcp.signal.station import Station
-from kaiming_mcp.signal.survey import first_shape
 from kaiming_mcp.signal.trace import Trace
 
 LN10 = math.log(10)
@@ -79,12 +76,9 @@ def decades(log: float) -> Log:
 
 def _spreads(trace: Trace) -> list[float | None]:
     """One standard deviation of ln E[x²] between seeds; left out inside a branch, where it is known of that alone."""
-    root, init = trace.followed.root, trace.setting.init
-    start = trace.followed.input or first_shape(root)
-    found = spreads(root, start, trace.stations, init, branch_factors(root, init))
     return [
         math.sqrt(v) if math.isfinite(v) and v > 0 and not s.inside else None
-        for s, v in zip(trace.stations, found, strict=True)
+        for s, v in zip(trace.stations, trace.log_q_variances(), strict=True)
     ]
 
 

@@ -15,7 +15,7 @@ from kaiming_mcp.measurements.record import LayerRow
 from kaiming_mcp.measurements.trend import SQUARES, Trend
 from kaiming_mcp.measurements.value import Value
 from kaiming_mcp.picture.course import DIGITS, Drawn, decades
-from kaiming_mcp.picture.match import place_of, places_of
+from kaiming_mcp.picture.match import places_of
 from kaiming_mcp.picture.model import Log, Measured, Place, Quantity
 from kaiming_mcp.printable import printable
 from kaiming_mcp.scaffold import number, power
@@ -232,6 +232,3 @@ def _located(rows: Sequence[str], places: Sequence[Place], theory: Sequence[Log]
     # As many rows as weighted layers are those; else rows are taken as blocks, or what the main path shows.
     candidates = weighted if len(weighted) == len(rows) or not main else main
     return places_of(rows, [p.name for p in places], candidates)
-
-
-__all__ = ["Shown", "activations", "alike", "gradients", "place_of", "rows_of", "simulated", "weight_gradients"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +48,23 @@ class Variant(_Part):
     weight_gradient: list[Log]
     spread: list[Log]
     notes: list[list[str]]
+
+    def at(self, places: Sequence[int | None]) -> Variant:
+        """The variant with these of its places in this order; empty where there is none."""
+
+        def taken(values: list[Log]) -> list[Log]:
+            return [None if i is None else values[i] for i in places]
+
+        return self.model_copy(
+            update={
+                "second_moment": taken(self.second_moment),
+                "correlation": taken(self.correlation),
+                "gradient": taken(self.gradient),
+                "weight_gradient": taken(self.weight_gradient),
+                "spread": taken(self.spread),
+                "notes": [[] if i is None else self.notes[i] for i in places],
+            }
+        )
 
 
 class Measured(_Part):

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TypeVar
 
-from kaiming_mcp.picture.model import Floor, Picture, Variant
+from kaiming_mcp.picture.model import Floor, Picture
 
 Mark = TypeVar("Mark")
 MOST = 2_000
-_LISTS = ("second_moment", "correlation", "gradient", "weight_gradient", "spread", "notes")
 
 
 def thinned(picture: Picture, most: int = MOST) -> Picture:
@@ -25,7 +24,7 @@ def thinned(picture: Picture, most: int = MOST) -> Picture:
         update={
             "title": f"{picture.title} ({len(kept):,} of {count:,} places)",
             "places": [picture.places[i] for i in kept],
-            "variants": [_only(v, kept) for v in picture.variants],
+            "variants": [v.at(kept) for v in picture.variants],
             "floors": [_floor(f, kept) for f in picture.floors],
             "measured": [m.model_copy(update={"place": old[m.place]}) for m in picture.measured if m.place in old],
             "blocks": _distinct(
@@ -65,10 +64,6 @@ def _nearest(kept: list[int], count: int) -> list[int]:
             new += 1
         found.append(new)
     return found
-
-
-def _only(variant: Variant, kept: list[int]) -> Variant:
-    return variant.model_copy(update={name: [getattr(variant, name)[i] for i in kept] for name in _LISTS})
 
 
 def _floor(floor: Floor, kept: list[int]) -> Floor:

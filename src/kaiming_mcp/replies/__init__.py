@@ -34,9 +34,10 @@ DRAWN = {
     "trace_signal": ("trace", "trace_drawn"),
 }
 """Likewise for those that can be drawn."""
-READS_FILES = frozenset(
+TAKES_NETWORKS = frozenset(
     {"critique_architecture", "diagnose_gradients", "trace_signal", "reframe_as_residual", "check_answer"}
 )
+"""Tools that may be sent a network: they may read it from a file, and following it may take seconds."""
 
 
 def reply(
@@ -66,15 +67,8 @@ def draw(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: Any
     Raises:
         ToolError: as above.
     """
-    from kaiming_mcp.library import library
-    from kaiming_mcp.replies.fencing import fenced
-    from kaiming_mcp.roots import texts_of
-
-    module, function = DRAWN[tool]
-    scaffold, drawn = getattr(import_module(f"kaiming_mcp.replies.{module}"), function)(
-        library(), roots=roots, **arguments, **watched
-    )
-    shown = fenced(scaffold, texts_of(arguments, roots))
+    scaffold, drawn = _called(DRAWN[tool], tool, arguments, roots, watched)
+    shown = _shown(scaffold, arguments, roots)
     return shown, drawn(shown)
 
 
@@ -84,15 +78,23 @@ def answer(tool: str, arguments: dict[str, Any], roots: Roots = (), **watched: A
     Raises:
         ToolError: as above.
     """
+    return _shown(_called(TOOLS[tool], tool, arguments, roots, watched), arguments, roots)
+
+
+def _called(
+    answers: tuple[str, str], tool: str, arguments: dict[str, Any], roots: Roots, watched: dict[str, Any]
+) -> Any:
     from kaiming_mcp.library import library
+
+    module, function = answers
+    files = {"roots": roots} if tool in TAKES_NETWORKS else {}
+    return getattr(import_module(f"kaiming_mcp.replies.{module}"), function)(library(), **arguments, **files, **watched)
+
+
+def _shown(result: Any, arguments: dict[str, Any], roots: Roots) -> Any:
     from kaiming_mcp.replies.fencing import fenced
     from kaiming_mcp.roots import texts_of
 
-    module, function = TOOLS[tool]
-    files = {"roots": roots} if tool in READS_FILES else {}
-    result = getattr(import_module(f"kaiming_mcp.replies.{module}"), function)(
-        library(), **arguments, **files, **watched
-    )
     # An answer is the model's, and what is repeated of it is shown as what it said.
     return fenced(result, texts_of({k: v for k, v in arguments.items() if k != "answer"}, roots))
 

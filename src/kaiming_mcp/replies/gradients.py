@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -19,37 +18,15 @@ from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.library import Library
 from kaiming_mcp.measurements.reader import read_measurements
 from kaiming_mcp.measurements.training import training as read_training
-from kaiming_mcp.replies.drawing import Draw, call_of
+from kaiming_mcp.picture.model import Picture
+from kaiming_mcp.replies.drawing import Draw, call_of, undrawn
 from kaiming_mcp.replies.network import ReadNetwork, Sent, completed, read_network, read_source
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import Fact, Scaffold
 
-if TYPE_CHECKING:
-    from kaiming_mcp.picture.model import Picture
-
 EXAMPLE_CALL = EXAMPLES[NAME]
 LONGEST_DESCRIPTION = 20_000
 """Characters of measurements that are also tried as the description of a network."""
-
-
-def diagnose_text(
-    content: Library,
-    symptom: str = "",
-    architecture: str = "",
-    measurements: str = "",
-    training: str = "",
-    input: str = "",
-    batch: int = 0,
-    initialization: str = "",
-    roots: Roots = (),
-) -> Scaffold:
-    """The diagnosis, or what to send when nothing was established.
-
-    Raises:
-        ToolError: an argument is not understood; the message shows a valid one.
-    """
-    asked = Sent(architecture, input, batch, initialization or stated_initialization(training))
-    return _answered(content, symptom, measurements, training, asked, roots).scaffold
 
 
 def diagnose_drawn(
@@ -63,10 +40,10 @@ def diagnose_drawn(
     initialization: str = "",
     roots: Roots = (),
 ) -> tuple[Scaffold, Draw]:
-    """The same, with what draws it.
+    """The diagnosis, or what to send when nothing was established; and what draws it.
 
     Raises:
-        ToolError: as above.
+        ToolError: an argument is not understood; the message shows a valid one.
     """
     asked = Sent(architecture, input, batch, initialization or stated_initialization(training))
     found = _answered(content, symptom, measurements, training, asked, roots)
@@ -79,6 +56,9 @@ def diagnose_drawn(
         return picture_of_diagnosis(found.evidence, shown, call_of(asked, found.read) if found.read else None)
 
     return found.scaffold, draw
+
+
+diagnose_text = undrawn(diagnose_drawn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -15,7 +14,8 @@ from kaiming_mcp.diagnosis.network.wishes import Wishes
 from kaiming_mcp.diagnosis.signal.report import NAME, Beside, report
 from kaiming_mcp.examples import EXAMPLES
 from kaiming_mcp.library import Library
-from kaiming_mcp.replies.drawing import Draw, call_of
+from kaiming_mcp.picture.model import Picture
+from kaiming_mcp.replies.drawing import Draw, call_of, undrawn
 from kaiming_mcp.replies.network import ReadNetwork, Sent, completed, read_network
 from kaiming_mcp.request import request_line
 from kaiming_mcp.scaffold import Fact, Scaffold, fitted
@@ -23,33 +23,10 @@ from kaiming_mcp.signal import simulation
 from kaiming_mcp.signal.simulation import NotSimulatedError
 from kaiming_mcp.signal.trace import trace
 
-if TYPE_CHECKING:
-    from kaiming_mcp.picture.model import Picture
-
 EXAMPLE_CALL = EXAMPLES[NAME]
 
 Progress = Callable[[float], None]
 Stopped = Callable[[], bool]
-
-
-def trace_text(
-    content: Library,
-    architecture: str,
-    input: str = "",
-    batch: int = 0,
-    initialization: str = "",
-    simulate: bool = False,
-    progress: Progress = lambda _: None,
-    stopped: Stopped = lambda: False,
-    roots: Roots = (),
-) -> Scaffold:
-    """The report, or what to send when no network was recognised.
-
-    Raises:
-        ToolError: an argument is not understood, or the network cannot be traced.
-    """
-    sent = Sent(architecture, input, batch, initialization)
-    return _reported(content, sent, simulate, progress, stopped, roots).scaffold
 
 
 def trace_drawn(
@@ -63,10 +40,10 @@ def trace_drawn(
     stopped: Stopped = lambda: False,
     roots: Roots = (),
 ) -> tuple[Scaffold, Draw]:
-    """The same, with what draws it.
+    """The report, or what to send when no network was recognised; and what draws it.
 
     Raises:
-        ToolError: as above.
+        ToolError: an argument is not understood, or the network cannot be traced.
     """
     sent = Sent(architecture, input, batch, initialization)
     found = _reported(content, sent, simulate, progress, stopped, roots)
@@ -79,6 +56,9 @@ def trace_drawn(
         return picture_of_trace(found.subject, shown, call_of(sent, found.read), found.beside, content)
 
     return found.scaffold, draw
+
+
+trace_text = undrawn(trace_drawn)
 
 
 @dataclass(frozen=True, slots=True)

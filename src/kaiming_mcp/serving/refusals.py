@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kaiming_mcp.serving import REFUSED
 from kaiming_mcp.serving.exchange import exchange_of
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
-_REFUSED = -32010  # of the codes that JSON-RPC leaves to servers, one that neither MCP nor its SDKs use
 _TIMED_OUT = -32001  # what the SDKs use for a request that took too long
 
 
@@ -33,7 +33,7 @@ class Refusal:
         data: dict[str, Any] = {"reason": self.reason, "status": self.status}
         if self.retry_after is not None:
             data["retryAfterSeconds"] = self._seconds()
-        code = _TIMED_OUT if self.reason == "timeout" else _REFUSED
+        code = _TIMED_OUT if self.reason == "timeout" else REFUSED
         body = {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": self.message, "data": data}}
         return json.dumps(body, separators=(",", ":")).encode()
 

@@ -14,9 +14,9 @@ import anyio.to_process
 import mcp_types as types
 from mcp.server.mcpserver.exceptions import ToolError
 
-from kaiming_mcp.calls import HEAVY, InThreads, Progress
+from kaiming_mcp.calls import InThreads, Progress
 from kaiming_mcp.confined import Roots
-from kaiming_mcp.replies import prompt, reply
+from kaiming_mcp.replies import TAKES_NETWORKS, prompt, reply
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class InProcesses(InThreads):
         self, tool: str, arguments: dict[str, Any], progress: Progress | None = None, picture: bool = False
     ) -> types.CallToolResult:
         """The result of a tool."""
-        if tool not in HEAVY or progress is not None:
+        if tool not in TAKES_NETWORKS or progress is not None:
             return await super().reply(tool, arguments, progress, picture)
         return await self._run(reply, tool, arguments, self.roots, picture)
 

@@ -73,16 +73,18 @@ class Trace:
         sums = [s for s in outside if s.kind == "sum"]
         return tuple(sums if len(sums) >= 3 else [s for s in outside if s.kind == "layer"])
 
+    def log_q_variances(self) -> list[float]:
+        """Variance between seeds of ln E[x²] at each station; 0 or nan where it is not derived."""
+        init, root = self.setting.init, self.followed.root
+        return spreads(root, self.followed.input or first_shape(root), self.stations, init, branch_factors(root, init))
+
     @property
     def log_q_spread(self) -> float:
         """Standard deviation between seeds of ln E[x²] at the end of the main path; 0 where it is not derived."""
         path = self.main_path()
         if not path:
             return 0.0
-        init, root = self.setting.init, self.followed.root
-        start = self.followed.input or first_shape(root)
-        found = spreads(root, start, self.stations, init, branch_factors(root, init))
-        last = next(v for s, v in zip(self.stations, found, strict=True) if s is path[-1])
+        last = next(v for s, v in zip(self.stations, self.log_q_variances(), strict=True) if s is path[-1])
         return math.sqrt(last) if last > 0 else 0.0
 
 

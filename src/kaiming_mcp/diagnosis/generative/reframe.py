@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from kaiming_mcp.catalogue import catalogue
-from kaiming_mcp.diagnosis.draft import Draft, numbered
+from kaiming_mcp.diagnosis.draft import Draft, numbered, worst_first
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.generative.advice import advise
 from kaiming_mcp.diagnosis.generative.budget import Budget, add_budget
@@ -26,7 +26,7 @@ from kaiming_mcp.diagnosis.generative.supply import Found, add_supply
 from kaiming_mcp.diagnosis.principles import GENERATIVE, RESIDUAL, SIMPLE
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import SEVERITIES, Fact, Quotation, Scaffold, Step
+from kaiming_mcp.scaffold import Fact, Quotation, Scaffold, Step
 
 __all__ = ["NAME", "read", "reframe"]
 
@@ -106,13 +106,14 @@ def reframe(said: Statement, library: Library) -> Scaffold:
     if valued and measured is None:
         ids["decision"] = valued
     choice = choose(task, decision, measured is not None and measured.several, budget, known)
-    drafts = [
-        *advise(task, decision, measured, choice.fitting[0].evaluations[1] > 1, ids, facts),
-        *from_pairs(measured, decision, facts),
-        *consequences(task, decision, budget, ids, facts),
-        *concerns(task, decision, known, facts),
-    ]
-    drafts.sort(key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
+    drafts = worst_first(
+        [
+            *advise(task, decision, measured, choice.fitting[0].evaluations[1] > 1, ids, facts),
+            *from_pairs(measured, decision, facts),
+            *consequences(task, decision, budget, ids, facts),
+            *concerns(task, decision, known, facts),
+        ]
+    )
     family = "" if _nothing_of_x(task, decision) else facts.add(choice.statement, "assumed", source=choice.sources)
     steps = frame(task, decision, choice, family, ids, drafts, facts)
     grave = [d for d in drafts if d.severity in {"high", "medium"}]

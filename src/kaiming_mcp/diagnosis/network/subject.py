@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kaiming_mcp.architecture.account import Account, account
 from kaiming_mcp.architecture.ir import Activation, Dropout, Network, Norm
+from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.rates import NO_RATE, Rate, settled
@@ -66,6 +67,8 @@ class Subject:
     untraced: str = ""
     stations: tuple[Station, ...] = ()
     course: Course | None = None
+    ranked: list[Draft] | None = None
+    """The signal's findings, the worst first, once they have been worked out: each of their remedies is traced."""
     changed: dict[str, Course] = field(default_factory=dict[str, Course])
     """The course after a change, by the id of the fact that states it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from kaiming_mcp.diagnosis.draft import Draft, numbered
+from kaiming_mcp.diagnosis.draft import Draft, numbered, worst_first
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.patterns import era_step, patterns, stack_step, symmetry_step
 from kaiming_mcp.diagnosis.principles import RESIDUAL
@@ -21,7 +21,7 @@ from kaiming_mcp.diagnosis.residual.words.part import spoken_aside, spoken_part
 from kaiming_mcp.diagnosis.residual.words.spoken import Spoken, read_spoken
 from kaiming_mcp.knowledge import LONGEST_READ, spoken_for
 from kaiming_mcp.library import Library
-from kaiming_mcp.scaffold import ORDINARY, SEVERITIES, FormField, Scaffold
+from kaiming_mcp.scaffold import ORDINARY, FormField, Scaffold
 
 NAME = "reframe_as_residual"
 MOST_FINDINGS = 4
@@ -95,7 +95,7 @@ def _scaffold(
 ) -> Scaffold:
     main = parts[0]
     found = {d.title: d for d in reversed([d for p in parts for d in p.drafts])}
-    drafts = sorted(found.values(), key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
+    drafts = worst_first(found.values())
     if request.depth > 1 and not any(f.unit == "branch scale" for f in facts.items):
         scale = even_scale(request.depth)
         Teller(lists.texts["block"], facts).fact("start-unseen", scale, count=request.depth, scale=scale)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kaiming_mcp.architecture.ir import Network
+from kaiming_mcp.diagnosis.draft import Draft, worst_first
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.rules_blocks import own_draws
 from kaiming_mcp.diagnosis.network.rules_signal import signal_findings
 from kaiming_mcp.diagnosis.network.structure import post_normed
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
 from kaiming_mcp.diagnosis.network.traced import Effect, gain_candidates, traced
-from kaiming_mcp.scaffold import SEVERITIES
 from kaiming_mcp.signal.initialization import Initialization
 
 NORMED_TRUNK = math.log(1e4)
@@ -36,9 +36,16 @@ def is_trunk(subject: Subject) -> bool:
     )
 
 
+def ranked_findings(subject: Subject) -> list[Draft]:
+    """What the signal shows, the worst first."""
+    if subject.ranked is None:
+        subject.ranked = worst_first(signal_findings(subject))
+    return subject.ranked
+
+
 def change_of(subject: Subject, here: Course) -> Change | None:
     """What to change first; None where these numbers call for nothing."""
-    found = sorted(signal_findings(subject), key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
+    found = ranked_findings(subject)
     if found and not (here.healthy and found[0].severity in {"low", "note"}):
         top = found[0]
         effects = tuple(i for i in top.evidence if f"[{i}]" in top.effect)

@@ -6,7 +6,7 @@ import json
 import math
 import re
 
-from kaiming_mcp.diagnosis.draft import numbered
+from kaiming_mcp.diagnosis.draft import numbered, worst_first
 from kaiming_mcp.diagnosis.principles import SIMPLE
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.diagnosis.simplify.advice import advise
@@ -20,7 +20,7 @@ from kaiming_mcp.diagnosis.simplify.subject import Subject, read_subject
 from kaiming_mcp.diagnosis.simplify.verdict import first_change, key_numbers, measure, verdict_of
 from kaiming_mcp.library import Library
 from kaiming_mcp.request import request_line
-from kaiming_mcp.scaffold import SEVERITIES, Scaffold
+from kaiming_mcp.scaffold import Scaffold
 
 NAME = "simplify_method"
 MOST_FINDINGS, MOST_LIMITS = 4, 3
@@ -61,7 +61,7 @@ def simplify(pipeline: str, evidence: str, metric: str, budget: str, library: Li
             example=EXAMPLE,
         )
     ids = add_facts(subject)
-    drafts = sorted(advise(subject, ids), key=lambda d: (SEVERITIES.index(d.severity), -d.weight))
+    drafts = worst_first(advise(subject, ids))
     frame = frame_of(subject, ids)
     principle = library.principles[SIMPLE]
     whole = Scaffold(

@@ -15,13 +15,13 @@ from typing import Any, cast
 import mcp_types as types
 from pydantic import ValidationError
 
+from kaiming_mcp.serving import REFUSED
 from kaiming_mcp.serving.stdio.lines import ENDS, LONGEST_LINE, Overlong
 
 _ID = rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.)*")\s*'
 _JSONRPC = rb'"jsonrpc"\s*:\s*"2\.0"\s*'
 _ID_FIRST = re.compile(rb"\s*\{\s*(?:" + _JSONRPC + rb",\s*)?" + _ID + rb",")
 _ID_LAST = re.compile(rb",\s*" + _ID + rb"(?:,\s*" + _JSONRPC + rb")?\}\s*$")
-_BUSY = -32010  # of the codes that JSON-RPC leaves to servers, the one that `serve --http` refuses with
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -72,7 +72,7 @@ def read(line: bytes | Overlong) -> Iterator[Read]:
 def turned_away(request: types.JSONRPCRequest) -> Refused:
     """The answer to a request for which there is no room."""
     text = "Too many calls are waiting. Send it again when some of them have been answered or cancelled."
-    error = types.ErrorData(code=_BUSY, message=text, data={"reason": "busy"})
+    error = types.ErrorData(code=REFUSED, message=text, data={"reason": "busy"})
     return Refused(types.JSONRPCError(jsonrpc="2.0", id=request.id, error=error))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
 import mcp_types as types
 
+from kaiming_mcp.serving.stdio.changing import Changing
 from kaiming_mcp.serving.stdio.lines import LONGEST_LINE
 
 MOST_IN_FLIGHT = 256
@@ -28,19 +28,19 @@ class _Place:
     since: float
 
 
-class LineUp:
+class LineUp(Changing):
     """Holds what was read until the server has room for it; a request can be called back while it waits.
 
     An id stands for itself as number or text alike, as the SDK correlates a cancellation.
     """
 
     def __init__(self, in_flight: int = MOST_IN_FLIGHT, in_line: int = MOST_IN_LINE, held: int = MOST_BYTES) -> None:
+        super().__init__()
         self._most_in_flight, self._most_in_line, self._most_bytes = in_flight, in_line, held
         self._line: OrderedDict[int, _Place] = OrderedDict()
         self._waiting: dict[str, int] = {}
         self._in_flight: dict[str, list[int]] = {}
         self._count = self._bytes = self._tickets = 0
-        self._changed = anyio.Event()
 
     async def put(self, message: types.JSONRPCMessage, size: int) -> bool:
         """Add a message of that many bytes at the end, and whether it was: a full line is waited for while it is quick.
@@ -105,11 +105,3 @@ class LineUp:
     def _has_room(self, size: int) -> bool:
         # A message that is larger than all room alone still passes when nothing else is held.
         return len(self._line) < self._most_in_line and (not self._bytes or self._bytes + size <= self._most_bytes)
-
-    async def _until(self, true: Callable[[], bool]) -> None:
-        while not true():
-            await self._changed.wait()
-
-    def _change(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()

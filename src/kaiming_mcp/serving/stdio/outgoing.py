@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import anyio
 import mcp_types as types
 from mcp.shared.message import SessionMessage
+
+from kaiming_mcp.serving.stdio.changing import Changing
 
 MOST_WAITING = 64
 """Messages in the queue beyond which whatever is not an answer has to wait."""
 
 
-class Outgoing:
+class Outgoing(Changing):
     """The write stream of the SDK, and the refusals of the transport, in one queue.
 
     A message is in the queue before the sender can be cancelled: what the SDK has begun to answer is answered, so that
@@ -24,9 +24,9 @@ class Outgoing:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._messages: deque[tuple[types.JSONRPCMessage, bool]] = deque()
         self._unwritten = 0
-        self._changed = anyio.Event()
 
     async def send(self, item: SessionMessage, /) -> None:
         """Queue a message of the server; a notification waits for room after it."""
@@ -85,14 +85,6 @@ class Outgoing:
 
     async def _room(self) -> None:
         await self._until(lambda: len(self._messages) < MOST_WAITING)
-
-    async def _until(self, true: Callable[[], bool]) -> None:
-        while not true():
-            await self._changed.wait()
-
-    def _change(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 def encode(message: types.JSONRPCMessage) -> bytes:
