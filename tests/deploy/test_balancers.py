@@ -106,7 +106,7 @@ async def test_no_request_and_no_client_is_lost_in_a_rolling_restart(
 
 
 async def test_progress_passes_the_balancer_as_it_happens(front: Balancer, mode: str) -> None:
-    calls = {"architecture": "repeat 20 { linear 256 256 ; relu }", "simulate": True}
+    calls = {"architecture": "repeat 40 { linear 512 512 ; relu }", "simulate": True}
     told: list[float] = []
 
     async def tell(progress: float, total: float | None, message: str | None) -> None:
@@ -115,11 +115,13 @@ async def test_progress_passes_the_balancer_as_it_happens(front: Balancer, mode:
 
     with anyio.fail_after(60):
         async with _client(front, mode) as client:
+            began = time.perf_counter()
             result = await client.call_tool("trace_signal", calls, progress_callback=tell)
             ended = time.perf_counter()
     assert not result.is_error
-    # A balancer that gathered the stream would hand all of it over at the end.
-    assert ended - told[0] > 0.25
+    # A balancer that gathered the stream would hand all of it over at the end. A share of the call, not seconds: the
+    # computing takes a fifth of the time on another machine.
+    assert told[-1] - told[0] > (ended - began) / 2
 
 
 def _client(front: Balancer, mode: Any) -> Client:

@@ -7,7 +7,8 @@ import json
 import mcp_types as types
 import pytest
 
-from kaiming_mcp.serving.stdio.incoming import Read, Refused, Unreadable, read
+from kaiming_mcp.serving.messages import Read, Unserved
+from kaiming_mcp.serving.stdio.incoming import read
 from kaiming_mcp.serving.stdio.lines import Overlong
 
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
@@ -61,7 +62,7 @@ def test_a_broken_character_costs_that_character_and_not_the_request(text: bytes
 )
 def test_a_request_that_cannot_be_read_is_answered_where_its_id_can(line: bytes, id: int | str, code: int) -> None:
     item = _one(line)
-    assert isinstance(item, Refused)
+    assert isinstance(item, Unserved)
     assert (item.answer.id, item.answer.error.code) == (id, code)
 
 
@@ -85,14 +86,16 @@ def test_a_request_that_cannot_be_read_is_answered_where_its_id_can(line: bytes,
     ],
 )
 def test_what_has_no_id_of_its_own_is_not_answered(line: bytes) -> None:
-    assert isinstance(_one(line), Unreadable)
+    item = _one(line)
+    assert isinstance(item, Unserved)
+    assert item.answer.id is None
 
 
 def test_each_request_of_a_batch_is_refused_by_its_own_id() -> None:
     items = list(
         read(b'[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","method":"b"},{"id":"c","method":"c"}]')
     )
-    assert [item.answer.id if isinstance(item, Refused) else None for item in items] == [1, None, "c"]
+    assert [item.answer.id for item in items if isinstance(item, Unserved)] == [1, None, "c"]
 
 
 @pytest.mark.parametrize(
@@ -106,10 +109,7 @@ def test_each_request_of_a_batch_is_refused_by_its_own_id() -> None:
 )
 def test_a_message_that_is_too_long_is_told_the_limit_and_the_way_out(head: bytes, tail: bytes, id: object) -> None:
     item = _one(Overlong(head, tail))
-    if id is None:
-        assert isinstance(item, Unreadable)
-        return
-    assert isinstance(item, Refused)
+    assert isinstance(item, Unserved)
     assert item.answer.id == id
     for part in ("8,388,608 bytes", "--root", "path:"):
         assert part in item.answer.error.message

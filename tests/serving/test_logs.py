@@ -106,7 +106,7 @@ async def test_each_request_is_one_line(server: Running) -> None:
         (call("critique_architecture", {"architecture": "conv 3"}), "error: tool"),
         (call("no_such_tool", {}), "error: protocol"),
         ({**call("read_principle", {}), "method": "no/such/method"}, "error: protocol"),
-        ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": 7}, "error: protocol"),
+        ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": 7}, "refused: message"),
     ],
 )
 async def test_what_became_of_a_request_is_one_word(server: Running, era: str, message: Any, outcome: str) -> None:

@@ -77,7 +77,7 @@ def heavy_call(server: Running) -> Iterator[list[httpx2.Response]]:
     before = {child: ticks(child) for child in children(server.process.pid)}
     thread = threading.Thread(target=ask)
     thread.start()
-    until(lambda: any(ticks(child) > had + 20 for child, had in before.items()))
+    until(lambda: any(ticks(child) > had + 5 for child, had in before.items()))
     yield answers
     thread.join(DEADLINE)
 
@@ -93,7 +93,7 @@ def ticks(process: int) -> int:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
-    with with_workers("--request-timeout", "4") as process:
+    with with_workers("--request-timeout", "6") as process:
         yield process
 
 

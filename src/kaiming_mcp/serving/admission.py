@@ -19,6 +19,8 @@ from kaiming_mcp.serving.limits import BUSY, Gate, RateLimiter, network_of
 from kaiming_mcp.serving.refusals import Refusal, Refused, refuse, send_json
 from kaiming_mcp.serving.settings import Settings
 
+_TIMED_OUT = -32001
+"""What the SDKs use for a request that took too long."""
 STOPPING = Refusal(
     503, "stopping", "The server is stopping. Try again: another one, or the next, will answer.", 1, close=True
 )
@@ -124,7 +126,7 @@ class Admission:
 
             async def work() -> None:
                 async with self.gate.turns:
-                    await self.app(scope, _replayed(body, receive), answer.send)
+                    await self.app(scope, replayed(body, receive), answer.send)
 
             await self._in_time(answer, work)
 
@@ -225,7 +227,7 @@ class Answer:
             await self._send({"type": "http.response.body", "body": event})
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """A receive that gives the whole body, then what comes after it."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -268,4 +270,5 @@ def _too_late(seconds: float) -> Refusal:
         f"No answer within {seconds:g} s; the call was stopped. Try again later, or ask for less: a smaller network, "
         "or no simulation.",
         retry_after=10,
+        code=_TIMED_OUT,
     )

@@ -30,6 +30,7 @@ from kaiming_mcp.serving.health import Paths
 from kaiming_mcp.serving.hosts import EVERY, LOOPBACK_HOSTS, LOOPBACK_ORIGINS, HostGuard
 from kaiming_mcp.serving.logs import configure_logs
 from kaiming_mcp.serving.observed import Observed, note_message
+from kaiming_mcp.serving.readable import Readable
 from kaiming_mcp.serving.settings import SettingError, Settings, misspelt, read_settings
 from kaiming_mcp.serving.tokens import TokenFile, TokenFileError
 from kaiming_mcp.serving.workers import InProcesses
@@ -103,7 +104,8 @@ def create_app(
     stops: Stops | None = None,
     connections: Callable[[], int] = lambda: 0,
 ) -> ASGIApp:
-    """The whole application. From outside in: the log, health, CORS, hosts, the token, the rate, the limits, MCP.
+    """The whole application. From outside in: the log, health, CORS, hosts, the token, the rate, the limits,
+    what can be read, MCP.
 
     Raises:
         ContentError: a content file breaks a rule.
@@ -122,7 +124,7 @@ def create_app(
     )
     if workers is not None:
         _warm_at_start(endpoint, workers)
-    app: ASGIApp = Admission(endpoint, settings, stops, connections)
+    app: ASGIApp = Admission(Readable(endpoint), settings, stops, connections)
     if tokens is not None:
         app = TokenRequired(app, required_scopes=[])
     app = RateLimited(app, settings)

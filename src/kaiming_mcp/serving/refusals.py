@@ -13,8 +13,6 @@ from kaiming_mcp.serving.exchange import exchange_of
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
-_TIMED_OUT = -32001  # what the SDKs use for a request that took too long
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -27,14 +25,16 @@ class Refusal:
     retry_after: float | None = None
     close: bool = False
     """Whether the connection ends with the answer."""
+    code: int = REFUSED
+    """Of the JSON-RPC error."""
 
     def error(self, request_id: Any = None) -> bytes:
         """The JSON-RPC error, for a request or, without an id, for the HTTP request as a whole."""
         data: dict[str, Any] = {"reason": self.reason, "status": self.status}
         if self.retry_after is not None:
             data["retryAfterSeconds"] = self._seconds()
-        code = _TIMED_OUT if self.reason == "timeout" else REFUSED
-        body = {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": self.message, "data": data}}
+        error = {"code": self.code, "message": self.message, "data": data}
+        body = {"jsonrpc": "2.0", "id": request_id, "error": error}
         return json.dumps(body, separators=(",", ":")).encode()
 
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -13,7 +13,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.server import MCPServer
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 
-from kaiming_mcp.serving.stdio.incoming import Refused, Unreadable, read, turned_away
+from kaiming_mcp.serving.messages import Unserved, turned_away
+from kaiming_mcp.serving.stdio.incoming import read
 from kaiming_mcp.serving.stdio.line_up import LineUp
 from kaiming_mcp.serving.stdio.lines import Lines, Overlong
 from kaiming_mcp.serving.stdio.outgoing import Outgoing, encode
@@ -66,10 +67,10 @@ class _Connection:
     async def _hear(self, line: bytes | Overlong) -> None:
         for item in read(line):
             match item:
-                case Refused():
-                    await self._outgoing.refuse(item.answer)
-                case Unreadable():
-                    self._note(item.reason)
+                case Unserved(answer) if answer.id is None:
+                    self._note(answer.error.message)
+                case Unserved(answer):
+                    await self._outgoing.refuse(answer)
                 case types.JSONRPCNotification(method="notifications/cancelled"):
                     # It goes past the line, or it would wait behind the very requests that it ends.
                     if not self._line_up.call_back((item.params or {}).get("requestId")):
