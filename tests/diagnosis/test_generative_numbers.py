@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kaiming_mcp.diagnosis.generative.answers import read_answers
-from kaiming_mcp.diagnosis.generative.quantities import clock, horizon, size, value
+from kaiming_mcp.diagnosis.generative.quantities import clock, framed, horizon, size, value
 from kaiming_mcp.diagnosis.generative.reported import read_reported
 from kaiming_mcp.diagnosis.generative.scores import best_of_scale, chi_square_limit, guided_width, narrowed
 from kaiming_mcp.diagnosis.generative.timing import read_timing
@@ -48,6 +48,23 @@ def test_numbers_are_read_as_they_are_written(text: str, expected: float) -> Non
 )
 def test_sizes_of_a_sample(text: str, expected: int | None) -> None:
     assert size(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "condition", "expected"),
+    [
+        ("the next 18 frames", "the last 6 radar frames, 256x256", 18 * 65536),
+        ("the next frame", "four frames of 84x84", 84 * 84),
+        ("12 monthly frames", "3 frames of 5 variables, 90x180", 12 * 5 * 90 * 180),
+        ("18 frames of 128x128", "6 frames, 256x256", None),
+        ("18 values", "6 frames, 256x256", None),
+        ("18 frames", "6 frames", None),
+    ],
+)
+def test_frames_without_a_size_are_taken_to_be_those_of_the_condition(
+    target: str, condition: str, expected: int | None
+) -> None:
+    assert framed(target, condition) == expected
 
 
 def test_steps_of_a_sampler_are_no_horizon() -> None:

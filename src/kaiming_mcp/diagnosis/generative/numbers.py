@@ -42,6 +42,7 @@ def _arrow(task: Task, facts: Facts, found: Found) -> None:
         ratio = task.size_x / task.size_y
         way = "fewer numbers to more, the way of generation" if ratio > 1 else "more to fewer, the way of recognition"
         text = f"dim(x)/dim(y) = {task.size_x:,}/{task.size_y:,} = {number(ratio)}"
+        text += " (x taken to have frames of the size of y's)" if task.like_y else ""
         found["arrow"] = facts.add(
             f"{text}: {way} (by size alone)" if ratio != 1 else text, "computed", ratio, "dim ratio"
         )

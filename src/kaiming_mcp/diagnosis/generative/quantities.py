@@ -37,6 +37,10 @@ _SINGULAR = re.compile(
 )
 _CHAIN = re.compile(r"\b\d{1,7}\s[a-z-]{2,15}(?:\s?[x×]\s?\d{1,7}(?:\s[a-z-]{2,15}){0,2}){1,4}")
 """12 variables x 721x1440, 5 shots x 70 receivers x 1000 time steps."""
+_FRAMES = re.compile(
+    rf"(?:{NUMBER}[\s-]+|\b(?:the|a|one|single|next|last|previous|current)\s)(?:[a-z-]{{1,20}}\s){{0,2}}"
+    r"frames?\b"
+)
 _WHOLE = frozenset({"values", "numbers", "value", "number", "dimensions", "dims", "dim", "dimensional", "coefficients"})
 """Units that count all of a sample."""
 _LENGTH = re.compile(
@@ -139,6 +143,15 @@ def size(text: str) -> int | None:
     if steps and not any(unit in {"frames", "tokens", "values", "points", "samples long"} for _, unit in counts):
         total *= steps
     return _bounded(total)
+
+
+def framed(target: str, condition: str) -> int | None:
+    """Values of frames that only the other text gives a size: 18 frames, after 6 frames of 256x256; None otherwise."""
+    x, y, known = _FRAMES.search(numerals(target)), _FRAMES.search(numerals(condition)), size(condition)
+    if x is None or y is None or known is None or _GRID.search(target):
+        return None
+    each = known / max(value(y[1] or "1"), 1)
+    return _bounded(value(x[1] or "1") * each) if each > 1 and each == round(each) else None
 
 
 def horizon(text: str) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kaiming_mcp.catalogue import Catalogue, Constraint, TargetKind, TaskKind
 from kaiming_mcp.diagnosis.generative.answers import Answers, read_answers
 from kaiming_mcp.diagnosis.generative.counts import read_samples
-from kaiming_mcp.diagnosis.generative.quantities import first, horizon, size
+from kaiming_mcp.diagnosis.generative.quantities import first, framed, horizon, size
 from kaiming_mcp.diagnosis.generative.rates import numerals
 from kaiming_mcp.diagnosis.generative.reported import Reported, read_reported
 from kaiming_mcp.diagnosis.generative.timing import Timing, read_timing
@@ -107,6 +107,8 @@ class Task:
     constraints: tuple[Constraint, ...]
     size_x: int | None
     size_y: int | None
+    like_y: bool
+    """Whether each part of x is taken to be as large as one of y."""
     samples: int | None
     unit: str
     steps: int | None
@@ -193,7 +195,8 @@ def read_task(
     timing = read_timing(numerals(whole), numerals(said[3]))
     samples, unit = read_samples(numerals(said[0]), numerals(said[3]), numerals(whole), timing.span)
     measured = has_unit(said[2], said[0])
-    size_x = size(x_text) if said[2] else None
+    like_y = framed(said[2], y_text)
+    size_x = like_y or (size(x_text) if said[2] else None)
     # Where the target is told as a few numbers, pictures and fields in the problem are those of y.
     few = size_x is not None and size_x <= FEW_VALUES
     named = tuple(t for t in known.targets_of(x_text) if not (few and t.id in _PICTURES))
@@ -207,6 +210,7 @@ def read_task(
         constraints=known.constraints_of(whole),
         size_x=size_x,
         size_y=size(y_text),
+        like_y=like_y is not None,
         samples=samples,
         unit=unit,
         steps=horizon(said[2]) or horizon(whole),
