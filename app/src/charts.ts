@@ -91,7 +91,7 @@ function followPointer(chart: uPlot, places: number, picked: (place: number | nu
 function logOptions(scene: Scene, colours: Colours, width: number, laid: () => void): uPlot.Options {
   const below = structured(scene) ? STRUCTURE : 0;
   const gap = below || 2;
-  const height = (width < 480 ? 250 : 320) + below;
+  const height = Math.max(width < 480 ? 250 : 320, roomAbove()) + below;
   const [low, high] = logExtent(scene);
   const plot = height - X_AXIS - below;
   const headroom = zones.captionRows(scene) * zones.CAPTION + 10;
@@ -201,6 +201,11 @@ function along(track: Track, values: readonly Value[], joined: boolean): Line {
   return values.map((value, place) =>
     isMain(track.places[place]) ? (value ?? (joined ? undefined : null)) : undefined,
   );
+}
+
+/** Half of the window where the page has all of it; elsewhere the window is as high as what is drawn. */
+function roomAbove(): number {
+  return document.documentElement.dataset["display"] === "fullscreen" ? Math.round(innerHeight / 2) : 0;
 }
 
 function padded(line: Line, length: number): Line {

@@ -2,6 +2,7 @@
 
 import { App, PostMessageTransport } from "@modelcontextprotocol/ext-apps";
 
+import type { Mode, Told } from "./display.ts";
 import { asPicture, META_KEY, type Picture } from "./picture.ts";
 import type { HostLook } from "./theme.ts";
 
@@ -19,13 +20,15 @@ export interface Host {
   readonly call: ((name: string, args: Record<string, unknown>) => Promise<Answer>) | null;
   /** Bring a text into the conversation; null where the host does not take any. */
   readonly tell: ((text: string) => Promise<void>) | null;
+  /** Ask for another mode; resolves to the one that is shown then. */
+  readonly show: (mode: Mode) => Promise<string>;
 }
 
 export interface Listener {
   readonly asked: (args: Readonly<Record<string, unknown>>) => void;
   readonly answered: (answer: Answer) => void;
   readonly cancelled: (reason: string) => void;
-  readonly looks: (look: HostLook) => void;
+  readonly looks: (look: HostLook & Told) => void;
 }
 
 /**
@@ -53,6 +56,7 @@ export async function connect(listener: Listener): Promise<Host> {
       : can.updateModelContext
         ? async (text) => void (await app.updateModelContext({ content: [{ type: "text", text }] }))
         : null,
+    show: async (mode) => (await app.requestDisplayMode({ mode })).mode,
   };
 }
 

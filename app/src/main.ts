@@ -1,5 +1,6 @@
 /** Where the page begins: with the document inside it, or with a host. */
 
+import { offerModes } from "./display.ts";
 import { Page } from "./page.ts";
 import { asPicture } from "./picture.ts";
 import { applyLook, followTheme } from "./theme.ts";
@@ -35,6 +36,11 @@ function showEmbedded(json: string): void {
 async function meetHost(): Promise<void> {
   // Loaded here alone: a page with its document inside never runs it.
   const { connect } = await import("./host.ts");
+  const display = offerModes(
+    document.getElementById("enlarge") as HTMLElement,
+    () => page.draw(),
+    (error) => page.say(`The host did not change the size: ${told(error)}`),
+  );
   try {
     const host = await connect({
       asked: (args) => page.say(`Computing… ${excerpt(args)}`),
@@ -45,13 +51,18 @@ async function meetHost(): Promise<void> {
       cancelled: (reason) => page.say(`The call was cancelled. ${reason}`),
       looks: (look) => {
         applyLook(look);
-        page.draw();
+        display.heard(look);
       },
     });
     page.attach(host);
+    display.through(host.show);
   } catch (error) {
-    page.say(`No host answered: ${error instanceof Error ? error.message : String(error)}`);
+    page.say(`No host answered: ${told(error)}`);
   }
+}
+
+function told(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function excerpt(args: Readonly<Record<string, unknown>>): string {

@@ -27,7 +27,7 @@ export class Page {
   #base: Picture | null = null;
   /** What the person's changes gave, the latest last. */
   #steps: Picture[] = [];
-  #host: Host = { call: null, tell: null };
+  #host: Pick<Host, "call" | "tell"> = { call: null, tell: null };
   #charts: Charts | null = null;
   #findings: Findings | null = null;
   #cursor: number | null = null;

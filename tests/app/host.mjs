@@ -10,8 +10,14 @@ window.show = async ({ html, capabilities, context }) => {
   bridge.oncalltool = (params) => window.callTool(params);
   bridge.onmessage = async (params) => (await window.told("message", params), {});
   bridge.onupdatemodelcontext = async (params) => (await window.told("context", params), {});
+  let mode = "inline";
+  bridge.onrequestdisplaymode = async (params) => {
+    if (context.availableDisplayModes?.includes(params.mode)) mode = params.mode;
+    frame.style.cssText = mode === "fullscreen" ? "position: fixed; inset: 0; width: 100vw; height: 100vh" : "";
+    return { mode };
+  };
   bridge.onsizechange = ({ height }) => {
-    if (height) frame.style.height = `${height}px`;
+    if (height && mode === "inline") frame.style.height = `${height}px`;
   };
   const ready = new Promise((resolve) => {
     bridge.oninitialized = resolve;

@@ -121,6 +121,30 @@ test("the host learns the height, and nothing is cut off", async () => {
   await page.close();
 });
 
+test("the page fills the window where the host offers that, and comes back", async () => {
+  const context = { theme: "light", displayMode: "inline", availableDisplayModes: ["inline", "fullscreen"] };
+  const { page, frame } = await traced(host, { context });
+  const height = () => frame.evaluate(() => document.querySelector("#log canvas").clientHeight);
+  const before = await height();
+  await frame.getByRole("button", { name: "Full screen" }).click();
+  const back = frame.getByRole("button", { name: "Back to the conversation" });
+  await back.waitFor();
+  await frame.waitForFunction(() => innerHeight === 900 && document.querySelector("#log canvas").clientHeight >= 450);
+  assert.ok(before < 450, String(before));
+  await back.click();
+  await frame.waitForFunction(
+    (low) => document.querySelector("#log canvas").clientHeight === low,
+    before,
+  );
+  await page.close();
+});
+
+test("a host that has one size only shows no button for another", async () => {
+  const { page, frame } = await traced(host, { context: { theme: "light", availableDisplayModes: ["inline"] } });
+  assert.equal(await frame.locator("#enlarge").isVisible(), false);
+  await page.close();
+});
+
 test("nothing leaves the frame, under the policy of the specification", async () => {
   const { page, frame } = await traced(host);
   await field(frame, "activation").selectOption("tanh");
