@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -95,8 +96,10 @@ class Client:
                 connection.shutdown(socket.SHUT_WR)
                 while data := connection.recv(65536):
                     said += data
-            except ConnectionError:
-                pass
+            except OSError as error:
+                # The server had closed it already: what it said is read, or lost with it.
+                if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                    raise
         status = said[9:12]
         return int(status) if status.isdigit() else 0, said
 
