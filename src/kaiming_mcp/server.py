@@ -198,4 +198,6 @@ def _nearest(word: str, choices: Any) -> str:
 def _explained(name: str, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     argument = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"Missing argument {argument!r}. Example: {EXAMPLES[name]}"
     return f"Argument {argument!r}: {first['msg']} (got {str(first['input'])[:80]!r}). Example: {EXAMPLES[name]}"

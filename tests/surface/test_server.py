@@ -48,9 +48,9 @@ async def test_json_pasted_as_text_arrives_as_text(client: Client) -> None:
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("critique_architecture", {}, "Missing argument 'architecture'"),
     ("critique_architecture", {"architectur": "linear 3 4"}, "Did you mean 'architecture'"),
     ("critique_architecture", {"architecture": "linear 3 4", "depth": 3}, "Unknown argument 'depth'"),
-    ("critique_architecture", {}, "'architecture'"),
     ("critique_architecture", {"architecture": "linear 3 4", "batch": "many"}, "'batch'"),
     ("critique_architecture", {"architecture": "linear 3 4", "batch": -1}, "`batch`"),
     ("critique_architecture", {"architecture": "linear 3 4", "input": "big"}, "`input`"),
