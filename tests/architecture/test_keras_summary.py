@@ -194,6 +194,33 @@ def test_a_gate_is_a_product_of_branches() -> None:
     assert names == ["relu", "sigmoid"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "window"),
+    [(26, 13, (2, 2)), (11, 5, (2, 2)), (112, 56, (2, 2)), (7, 4, (2, 2)), (32, 30, (3, 1)), (40, 10, (4, 4))],
+)
+def test_a_pooling_window_is_as_wide_as_its_stride_where_that_gives_the_shape(
+    before: int, after: int, window: tuple[int, int]
+) -> None:
+    conv = _row("conv2d (Conv2D)", f"(None, {before}, {before}, 8)", 224)
+    rows = [conv, _row("max_pooling2d (MaxPooling2D)", f"(None, {after}, {after}, 8)", 0)]
+    (pool,) = _ops(_one(_table("\n".join(rows), 224)), Pool)
+    assert (pool.kernel[0], pool.stride[0]) == window
+
+
+def test_a_batch_norm_whose_class_is_cut_off_is_known_whatever_its_name() -> None:
+    text = """Model: "m"
+┏━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┓
+┃ Layer (type)        ┃ Output Shape      ┃    Param # ┃
+┡━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━┩
+│ stem_conv (Conv2D)  │ (None, 28, 28, 8) │        224 │
+├─────────────────────┼───────────────────┼────────────┤
+│ conv2_block1_preac… │ (None, 28, 28, 8) │         32 │
+│ (BatchNormalizatio… │                   │            │
+└─────────────────────┴───────────────────┴────────────┘
+ Total params: 256 (1.00 KB)"""
+    assert [norm.kind for norm in _ops(_one(text), Norm)] == ["batch"]
+
+
 def test_zero_padding_belongs_to_the_convolution_behind_it() -> None:
     network = _one(_text("3 ResNet50"))
     first = _ops(network, Conv)[0]

@@ -152,6 +152,30 @@ def test_two_models_are_told_apart_and_one_is_picked_by_name() -> None:
         read_architecture(text, "Encoder")
 
 
+TABLE = """=====================================================
+Layer (type:depth-idx)      Output Shape      Param #
+=====================================================
+Net                         [32, 10]          --
+├─Linear: 1-1               [32, 10]          1,290
+=====================================================
+Total params: 1,290"""
+
+
+@pytest.mark.parametrize(("cls", "networks"), [("Net", 1), ("Other", 2)])
+def test_a_table_beside_a_printout_gives_its_total_or_is_another_network(cls: str, networks: int) -> None:
+    width = 128 if cls == "Net" else 64
+    printed = f"{cls}(\n  (fc): Linear(in_features={width}, out_features=10, bias=True)\n)"
+    reading = read_architecture(f"{printed}\n\n{TABLE}")
+    assert len(reading.networks) == networks
+    assert [n.stated for n in reading.networks][-1] == 1290
+
+
+@pytest.mark.parametrize("gap", ["  ...", "…", "<snip>", "[...]"])
+def test_lines_that_were_left_out_are_named(gap: str) -> None:
+    text = f"Net(\n  (a): Linear(in_features=4, out_features=8, bias=True)\n{gap}\n  (b): ReLU()\n)"
+    assert "left out at line 3" in read_architecture(text).networks[0].assumptions[0].statement
+
+
 def test_a_class_of_a_source_file_is_picked_by_name() -> None:
     made = SOURCE + "\nmodel = Net(32, 2)\n"
     assert account(read_architecture(made).networks[0]).total == 2 * (64 + 2 * 33 * 32) + 330

@@ -232,13 +232,42 @@ def test_a_condition_that_the_text_does_not_settle_is_named():
 )
 def test_one_scheme_for_all_weights_is_the_initialization(code: str, words: str):
     init = f"for m in self.modules():\n    if isinstance(m, nn.Linear):\n        {code}\n"
-    assert read("return self.b(self.a(x))", init).initialization == words
+    assert read("return self.b(self.a(x))", init).initialization == f"{words} default bias"
+    zeroed = f"{init}        nn.init.zeros_(m.bias)\n"
+    assert read("return self.b(self.a(x))", zeroed).initialization == words
 
 
-def test_a_start_that_covers_some_layers_only_is_an_assumption():
+def test_a_start_that_covers_some_layers_only_stands_with_these_layers():
     network = read("return self.b(self.a(x))", "nn.init.zeros_(self.b.weight)")
+    assert network.initialization == "own pytorch"
+    assert [la.start for la, _ in layers(network.root)] == ["", "zero default bias"]
+
+
+def test_a_start_that_is_not_understood_is_an_assumption():
+    network = read("return self.b(self.a(x))", "self.b.weight.data.bernoulli_(0.5)")
     assert network.initialization == ""
-    assert any("different ways" in a.statement for a in network.assumptions)
+    assert any("not understood" in a.statement for a in network.assumptions)
+
+
+def test_a_start_from_the_sizes_of_a_convolution_is_worked_out():
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 5)
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                n = m.kernel_size[0] * m.kernel_size[1] * m.out_channels
+                m.weight.data.normal_(0, math.sqrt(2.0 / n))
+    def forward(self, x):
+        return self.a(x)
+"""
+    assert read_source(text).networks[0].initialization == "std 0.1 default bias"
+
+
+def test_weights_that_are_multiplied_keep_their_scheme():
+    network = read("return self.b(self.a(x))", "nn.init.xavier_normal_(self.b.weight)\nself.b.weight.data.mul_(0.1)")
+    assert [la.start for la, _ in layers(network.root)] == ["", "xavier gain 0.1 default bias"]
 
 
 def test_tied_weights_are_counted_once():

@@ -55,7 +55,7 @@ def test_a_functional_resnet_adds_its_shortcuts():
     assert read("fun").loss == "CategoricalCrossentropy"
 
 
-@pytest.mark.parametrize(("name", "words"), [("fun", "he"), ("ae", "keras"), ("seq", "")])
+@pytest.mark.parametrize(("name", "words"), [("fun", "he"), ("ae", "keras"), ("seq", "own keras")])
 def test_one_kernel_initializer_for_all_is_the_initialization(name: str, words: str):
     assert read(name).initialization == words
     assert not words or parse_initialization(words)
@@ -73,6 +73,12 @@ def test_a_function_that_returns_a_model_is_run_with_its_defaults():
 def test_layers_without_imports_are_those_of_keras():
     text = "model = Sequential()\nmodel.add(LSTM(7, input_shape=(5, 3)))\nmodel.add(Dense(1, activation='tanh'))"
     assert chain(text) == [Recurrent("lstm", 3, 7), Linear(7, 1), Activation("tanh")]
+
+
+def test_an_unbounded_activation_inside_a_cell_is_said():
+    text = "model = Sequential()\nmodel.add(LSTM(7, activation='{}', input_shape=(5, 3)))\nmodel.add(Dense(1))"
+    assert any("bounds the state" in a.statement for a in read_source(text.format("relu")).networks[0].assumptions)
+    assert not any("bounds the state" in a.statement for a in read_source(text.format("tanh")).networks[0].assumptions)
 
 
 def test_same_padding_with_a_stride_halves_the_image():

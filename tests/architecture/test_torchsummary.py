@@ -68,6 +68,39 @@ def test_children_of_known_blocks_go_below_their_own_row() -> None:
     assert network.input == Shape(3, (224, 224))
 
 
+def _table(*rows: str) -> str:
+    """Rows `Conv2d 64 32 36,864`: class, channels, width of the map, count."""
+    head = "Layer (type)               Output Shape         Param #"
+    cells = (row.split() for row in rows)
+    return "\n".join([head, *(f"{c}-{i} [-1, {n}, {w}, {w}] {p}" for i, (c, n, w, p) in enumerate(cells, 1))])
+
+
+def test_a_block_that_calls_its_activations_as_functions_has_its_skip_and_its_projection() -> None:
+    pair = ["Conv2d 64 32 36,864", "BatchNorm2d 64 32 128"]
+    wide = ["Conv2d 128 16 73,728", "BatchNorm2d 128 16 256", "Conv2d 128 16 147,456", "BatchNorm2d 128 16 256"]
+    projection = ["Conv2d 128 16 8,192", "BatchNorm2d 128 16 256"]
+    stem = ["Conv2d 64 32 1,728", "BatchNorm2d 64 32 128"]
+    block, last = "ResidualBlock 64 32 0", "ResidualBlock 128 16 0"
+    network = one(_table(*stem, *pair, *pair, block, *wide, *projection, last))
+    sums = [n for n, _ in walk(network.root) if isinstance(n, Residual)]
+    assert [n.shortcut is not None for n in sums] == [False, True]
+
+
+def test_an_inverted_residual_adds_where_its_shape_stays_and_leaves_the_stem_outside() -> None:
+    stem = ["Conv2d 16 32 432", "BatchNorm2d 16 32 32", "Hardswish 16 32 0"]
+    first = ["Conv2d 16 32 144", "BatchNorm2d 16 32 32", "Hardswish 16 32 0"]
+    project = ["Conv2d 16 32 256", "BatchNorm2d 16 32 32"]
+    network = one(_table(*stem, *first, *project, "InvertedResidual 16 32 0"))
+    (block,) = (n for n, _ in walk(network.root) if isinstance(n, Residual))
+    assert sum(isinstance(la.op, Conv) for la, _ in layers(block.branch)) == 2
+
+
+def test_a_table_shows_the_order_of_execution_so_that_an_activation_stays_where_it_ran() -> None:
+    rows = ["Linear 8 4 72", "Linear 8 4 72", "Tanh 8 4 0"]
+    kinds = [type(la.op).__name__ for la, _ in layers(one(_table(*rows).replace(", 4, 4]", "]")).root)]
+    assert kinds == ["Linear", "Linear", "Activation"]
+
+
 def test_a_flat_table_is_read_in_its_order_with_what_it_cannot_show() -> None:
     network = one(TABLES["alexnet"]["text"])
     ops = [la.op for la, _ in layers(network.root)]

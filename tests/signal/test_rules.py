@@ -14,7 +14,7 @@ from kaiming_mcp.architecture.notation import read_notation
 from kaiming_mcp.signal.initialization import Initialization
 from kaiming_mcp.signal.initialization_words import parse_initialization
 from kaiming_mcp.signal.rules import Setting, apply, cells
-from kaiming_mcp.signal.rules.attention import participation
+from kaiming_mcp.signal.rules.attention import participation, steering
 from kaiming_mcp.signal.rules.norms import fluctuation
 from kaiming_mcp.signal.rules.recurrent import through_time
 from kaiming_mcp.signal.state import Cotangent, State, flat_profile, white_noise
@@ -118,6 +118,24 @@ def test_the_squared_weights_of_a_softmax_agree_with_monte_carlo(variance: float
     weights = np.exp(scores - scores.max(1, keepdims=True))
     weights /= weights.sum(1, keepdims=True)
     assert participation(variance, tokens) == pytest.approx(float((weights**2).sum(1).mean()), rel=0.06)
+
+
+@pytest.mark.parametrize(("variance", "tokens"), [(0.1, 64), (1.0, 16), (8.0, 64), (64.0, 64)])
+def test_how_far_the_output_moves_with_its_scores_agrees_with_monte_carlo(variance: float, tokens: int) -> None:
+    scores = np.random.default_rng(3).normal(size=(400_000 // tokens, tokens)) * math.sqrt(variance)
+    p = np.exp(scores - scores.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    moved = (p**2 * (1 - 2 * p + (p**2).sum(1, keepdims=True))).sum(1).mean()
+    assert steering(variance, tokens) == pytest.approx(float(moved), rel=0.05)
+
+
+def test_wide_scores_carry_the_gradient_of_torch() -> None:
+    """6 pre-norm blocks, width 512, 8 heads, 64 tokens, xavier, scores not divided: ln of the ratio 7.30 in torch."""
+    found = _trace(
+        "input tokens 64 x 512 ; repeat 6 { residual { layernorm 512 ; attention 512 heads 8 scale 1 } }", "xavier"
+    )
+    assert math.log(_ratio(found)) == pytest.approx(7.3, abs=0.4)
+    assert _q(found) == pytest.approx(5.28, rel=0.05)
 
 
 def test_a_causal_mask_averages_over_what_each_token_sees() -> None:

@@ -12,7 +12,8 @@ from kaiming_mcp.architecture.parameters import total_parameters
 class Account:
     """`printed` in the modules of the text, `total` in the model; `unknown` modules may hold more.
 
-    `stated` is the total that the text itself gives.
+    `stated` is the total that the text itself gives, `closed` what is in `closed_modules` modules that the text counts
+    without a look inside.
     """
 
     printed: int
@@ -20,6 +21,8 @@ class Account:
     differences: tuple[Difference, ...]
     unknown: tuple[str, ...]
     stated: int | None = None
+    closed: int = 0
+    closed_modules: int = 0
 
 
 def account(network: Network) -> Account:
@@ -32,4 +35,17 @@ def account(network: Network) -> Account:
         for layer, _ in layers(network.root)
         if isinstance(layer.op, Opaque) and layer.op.parameters is None
     )
-    return Account(held - hidden, held + apart, network.differences, tuple(unknown), network.stated)
+    counted = [
+        (layer.op.parameters, times)
+        for layer, times in layers(network.root)
+        if isinstance(layer.op, Opaque) and layer.op.parameters
+    ]
+    return Account(
+        held - hidden,
+        held + apart,
+        network.differences,
+        tuple(unknown),
+        network.stated,
+        sum(count * times for count, times in counted),
+        sum(times for _, times in counted),
+    )

@@ -9,6 +9,7 @@ Difference, and so are those of a layer that is used again.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from kaiming_mcp.architecture.ir import (
     Difference,
     Layer,
     Node,
+    Opaque,
     Product,
     Reshape,
     Residual,
@@ -35,6 +37,9 @@ from kaiming_mcp.architecture.parameters import total_parameters
 
 DEEPEST, MOST_NODES, MOST_NAMED = 100, 20_000, 3
 _BEGIN = -1
+_SHORTCUT = re.compile(r"(?:^|[._])(?:shortcut|skip|identity|down_?samples?)(?:$|[._\d])", re.IGNORECASE)
+_PERHAPS = re.compile(r"(?:^|[._])res(?:idual)?(?:$|[._\d])", re.IGNORECASE)
+"""Attributes that hold what stands on a skip path; and those that may as well hold the branch."""
 
 JoinKind = Literal["add", "multiply", "concat", "attend"]
 
@@ -227,8 +232,14 @@ def _one(steps: list[Node]) -> Node:
 
 
 def _sum(branches: list[Node], scales: tuple[float, ...], path: str) -> Node:
-    """Nested residuals; the shortcut is the identity where there is one, else the branch with the fewest weights."""
-    skip = min(range(len(branches)), key=lambda i: (branches[i] != _IDENTITY, scales[i] != 1, _weight(branches[i])))
+    """Nested residuals; the shortcut is the identity where there is one, else the branch that is called one, or has the
+    fewest weights."""
+
+    def rank(i: int) -> tuple[bool, bool, bool, int, bool]:
+        one = branches[i]
+        return one != _IDENTITY, scales[i] != 1, not _called(_SHORTCUT, one), _weight(one), not _called(_PERHAPS, one)
+
+    skip = min(range(len(branches)), key=rank)
     total: Node | None = None if branches[skip] == _IDENTITY else branches[skip]
     if scales[skip] != 1:
         total = Layer(Scale(scales[skip])) if total is None else Sequence((total, Layer(Scale(scales[skip]))))
@@ -240,7 +251,20 @@ def _sum(branches: list[Node], scales: tuple[float, ...], path: str) -> Node:
 
 
 def _weight(node: Node) -> int:
-    return sum(times for layer, times in layers(node) if is_weighted(layer.op))
+    """Weighted layers, and unknown modules as one each."""
+    return sum(times for layer, times in layers(node) if _holds(layer))
+
+
+def _holds(layer: Layer) -> bool:
+    return is_weighted(layer.op) or isinstance(layer.op, Opaque)
+
+
+def _called(names: re.Pattern[str], node: Node) -> bool:
+    """Whether everything that may hold weights belongs to an attribute of such a name."""
+    held = [layer for layer, _ in layers(node) if _holds(layer)]
+    return bool(held) and all(
+        names.search(layer.op.name.partition("(")[0] if isinstance(layer.op, Opaque) else layer.path) for layer in held
+    )
 
 
 def _differences(vertices: Ordered[Vertex], emitted: Counter[int], constants: set[int]) -> tuple[Difference, ...]:

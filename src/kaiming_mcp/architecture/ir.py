@@ -196,20 +196,26 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One operation. `basis` is "assumed" where the text only implies it."""
+    """One operation. `basis` is "assumed" where the text only implies it.
+
+    `start` says how its own weights are drawn, in the words of the tools' `initialization` argument; empty where the
+    text says nothing of this layer alone.
+    """
 
     op: Op
     path: str = field(default="", compare=False)
     origin: Origin = field(default=Origin(), compare=False)
     basis: Basis = field(default="read", compare=False)
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Children in order of execution."""
+    """Children in order of execution; `basis` is "assumed" where that order is, and what joins them is not shown."""
 
     children: tuple[Node, ...]
     path: str = field(default="", compare=False)
+    basis: Basis = field(default="read", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

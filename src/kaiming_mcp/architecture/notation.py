@@ -14,10 +14,13 @@ from bisect import bisect_left
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import (
     Assumption,
+    Attention,
     Concat,
     Conv,
     Difference,
+    Embedding,
     Layer,
+    Linear,
     Network,
     Node,
     Norm,
@@ -25,6 +28,7 @@ from kaiming_mcp.architecture.ir import (
     Origin,
     Product,
     Reading,
+    Recurrent,
     Repeat,
     Residual,
     Sequence,
@@ -82,7 +86,7 @@ def looks_like_notation(text: str) -> bool:
     head = re.sub(r'"[^"\n]*"', '"text"', text[:4000])
     pieces = [piece for piece in re.split(r"[;{}\n]", re.sub(r"#[^\n]*", "", head)) if piece.strip()]
     first = find_word(pieces[0].split()[0]) if pieces else None
-    if first is None or first[0].name in ("extra", "total", "loss"):
+    if first is None or first[0].name in ("extra", "total", "loss", "init"):
         return False
     return 2 * sum(_Reader(piece).is_plausible() for piece in pieces) >= len(pieces)
 
@@ -118,6 +122,7 @@ class _Reader:
         self.input: Shape | None = None
         self.extra = 0
         self.loss = ""
+        self.started = False
         self.stated: int | None = None
         self.previous: Word | None = None
         self.widthless: Token | None = None
@@ -140,7 +145,8 @@ class _Reader:
             assumptions += (Assumption(statement, f"Write it after the word: {norm.text} 64"),)
         modules = sum(times for _, times in walk(root))
         apart = (Difference(self.extra, "held outside the layers, as written"),) if self.extra else ()
-        return Network("network", root, self.input, assumptions, apart, modules, loss=self.loss, stated=self.stated)
+        words = "own" if self.started else ""
+        return Network("network", root, self.input, assumptions, apart, modules, words, self.loss, self.stated)
 
     def is_plausible(self) -> bool:
         """Whether the text is nothing but words, each with a number where it needs any."""
@@ -217,6 +223,8 @@ class _Reader:
         if word.name == "total":
             self.stated = a.signed("n")
             return None
+        if word.name == "init":
+            raise Fault(head.at, "init stands right behind the layer that it is for", word.example)
         if word.name == "loss":
             self.loss = a.text("text")
             return None
@@ -258,9 +266,23 @@ class _Reader:
         if isinstance(op, Norm) and not op.features and self.widthless is None:
             self.widthless = head
         self.width = width_after(op, self.width)
+        start = self.start(op)
         last = self.tokens[self.position - 1]
         text = self.text[head.at : last.at + len(last.text)]
-        return Layer(op, path, Origin(self.line(head.at), text if len(text) <= 80 else f"{text[:77]}..."))
+        origin = Origin(self.line(head.at), text if len(text) <= 80 else f"{text[:77]}...")
+        return Layer(op, path, origin, start=start)
+
+    def start(self, op: Op) -> str:
+        """How this layer's own weights are drawn: `init "std 0.01"` behind it."""
+        if spelling(self.peek()) != "init":
+            return ""
+        head = self.take()
+        if not isinstance(op, Linear | Conv | Embedding | Attention | Recurrent):
+            raise Fault(head.at, "init stands behind a layer with weights", WORDS["init"].example)
+        if not (text := self.peek()).startswith('"') or len(text) < 3:
+            raise Fault(head.at, "init needs how the weights are drawn, in quotes", WORDS["init"].example)
+        self.started = True
+        return Arguments(WORDS["init"], head, 2, 0, {"text": self.take()}, set()).text("text")
 
     def arguments(self, head: Token, word: Word, axes: int) -> Arguments:
         """Everything up to the next token that cannot belong to the word."""

@@ -402,6 +402,7 @@ TABLE: tuple[Word, ...] = (
     *(_recurrent(kind) for kind in ("lstm", "gru", "rnn")),
     _word("extra N", "linear 64 10 ; extra 151296", None),
     _word("total N", "linear 64 10 ; total 650", None),
+    _word('init "TEXT"', 'linear 256 10 init "std 0.01"', None),
     _word('loss "TEXT"', 'linear 64 10 ; loss "CrossEntropyLoss"', None),
     _word('unknown "TEXT" [parameters N]', 'unknown "PixelwiseNorm()"', _opaque),
     _shaped("leaky_relu", "leaky_relu 0.2"),

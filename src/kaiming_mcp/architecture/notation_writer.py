@@ -110,7 +110,7 @@ def _block(node: Node) -> str:
 def _written(node: Node) -> str:
     match node:
         case Layer():
-            return _word(node.op)
+            return _word(node.op) + (f' init "{_escaped(node.start)}"' if node.start else "")
         case Sequence():
             return " ; ".join(_steps(node))
         case Repeat():

@@ -44,3 +44,16 @@ def with_configuration(printed: Network, configured: Network) -> Network:
 def with_table(written: Network, table: Network) -> Network:
     """A model read from its source, with the input and the total that its summary table states."""
     return replace(written, input=written.input or table.input, stated=table.stated)
+
+
+def with_tables(printed: tuple[Network, ...], tables: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Printed models and summary tables: a table of a printed model gives its total and input, another is one more."""
+    networks = list(printed)
+    for table in tables:
+        totals = [account(n).total for n in networks]
+        same = next((i for i, n in enumerate(networks) if n.name == table.name or totals[i] == table.stated), None)
+        if same is None:
+            networks.append(table)
+        else:
+            networks[same] = with_table(networks[same], table)
+    return tuple(networks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,13 +11,14 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Assumption, Reading
 from kaiming_mcp.architecture.keras.summary import read_keras_summary
 from kaiming_mcp.architecture.keras.table import looks_like_keras_summary
+from kaiming_mcp.architecture.listing import listed
 from kaiming_mcp.architecture.notation import looks_like_notation, read_notation
-from kaiming_mcp.architecture.pairing import with_configuration, with_table
+from kaiming_mcp.architecture.pairing import with_configuration, with_table, with_tables
 from kaiming_mcp.architecture.paste.clean import clean
 from kaiming_mcp.architecture.paste.parts import Parts, fenced, parts
 from kaiming_mcp.architecture.shorthand import looks_like_shorthand, read_shorthand
 from kaiming_mcp.architecture.source.printed import read_with_printout
-from kaiming_mcp.architecture.source.reader import looks_like_source, read_source
+from kaiming_mcp.architecture.source.reader import is_bare, looks_like_source, read_source
 from kaiming_mcp.architecture.tables.torchinfo import looks_like_torchinfo, read_torchinfo
 from kaiming_mcp.architecture.tables.torchsummary import looks_like_torchsummary, read_torchsummary
 from kaiming_mcp.architecture.torch_reader import read_torch_repr
@@ -54,10 +56,10 @@ def read_architecture(text: str, wanted: str = "") -> Reading:
     text = fenced(clean(text))
     if looks_like_notation(text) and (not looks_like_torch_repr(text) or 'unknown "' in text):
         return _first(read_notation(text), wanted)
-    found = parts(text)
+    found = Parts(source=text) if is_bare(text) else parts(text)
     reading = _printed(text, found) or _written(found, wanted) or _tabled(text) or _configured(text) or _jotted(text)
     if reading is not None:
-        return _first(reading, wanted)
+        return _first(_with_gaps(reading, text), wanted)
     raise NotAnArchitectureError(f"{_what(text)} {ACCEPTED}.")
 
 
@@ -70,6 +72,9 @@ def _printed(text: str, found: Parts) -> Reading | None:
         if isinstance(reading, Reading):
             return replace(reading, format="torch-repr + python-source")
     reading = read_torch_repr(found.printed if found.source else text)
+    table = _unless(lambda: _tabled(found.table)) if found.table else None
+    if isinstance(table, Reading):
+        return Reading(f"{reading.format} + {table.format}", with_tables(reading.networks, table.networks))
     if looks_like_config(found.config):
         other = _unless(lambda: read_config(found.config))
         if isinstance(other, Reading) and len(other.networks) == 1:
@@ -137,6 +142,24 @@ def _noted(reading: Reading, fault: ReadError) -> Reading:
     first, *others = reading.networks
     note = Assumption(f"another part of the text was not understood and left aside: {fault}", "that part corrected")
     return replace(reading, networks=(replace(first, assumptions=(*first.assumptions, note)), *others))
+
+
+_GAP = re.compile(
+    r"^[ \t|│├└─#]*(?:\.{3,}|…|\[(?:\.{3}|…)\]|<[^<>\n]{0,40}(?:snip|truncat|omit)[^<>\n]{0,40}>)[ \t]*$", re.MULTILINE
+)
+
+
+def _with_gaps(reading: Reading, text: str) -> Reading:
+    """The reading of a printout, with the lines named at which its sender left something out."""
+    if "source" in reading.format or reading.format == "hf-config":
+        return reading
+    gaps = [str(text.count("\n", 0, m.start()) + 1) for m in _GAP.finditer(text)]
+    if not gaps:
+        return reading
+    where = f"line {gaps[0]}" if len(gaps) == 1 else f"lines {listed(gaps, MOST_NAMED)}"
+    note = Assumption(f"something is left out at {where} of the text, and missing from what was read", "the whole text")
+    first, *others = reading.networks
+    return replace(reading, networks=(replace(first, assumptions=(note, *first.assumptions)), *others))
 
 
 def _first(reading: Reading, wanted: str) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from kaiming_mcp.architecture.ir import Concat, Layer, Node, Product, Repeat, Residual, Sequence
+from kaiming_mcp.architecture.ir import Concat, Layer, Node, Product, Repeat, Residual, Sequence, layers
 
 
 def transform(node: Node, change: Callable[[Node], Node]) -> Node:
@@ -22,3 +22,10 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
             return change(replace(node, branch=transform(node.branch, change), shortcut=shortcut))
         case Concat() | Product():
             return change(replace(node, branches=tuple(transform(b, change) for b in node.branches)))
+
+
+def without_starts(root: Node) -> Node:
+    """The same tree with no layer that says how its own weights are drawn."""
+    if not any(layer.start for layer, _ in layers(root)):
+        return root
+    return transform(root, lambda node: replace(node, start="") if isinstance(node, Layer) and node.start else node)

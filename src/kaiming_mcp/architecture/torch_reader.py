@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 from kaiming_mcp.architecture.blocks import find_block
+from kaiming_mcp.architecture.blocks.block import norm_follows
 from kaiming_mcp.architecture.blocks.skips import with_concatenations
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import (
@@ -32,32 +33,21 @@ from kaiming_mcp.architecture.ir import (
     Sequence,
     layers,
 )
+from kaiming_mcp.architecture.lists import printed_once, together
+from kaiming_mcp.architecture.registration import families, in_order
+from kaiming_mcp.architecture.sharing import Arranged, Child, arranged, side_by_side
 from kaiming_mcp.architecture.shorthand import jotted
+from kaiming_mcp.architecture.ties import ties
 from kaiming_mcp.architecture.torch_modules import NO_PARAMETERS, is_known, sizeless, to_layer
 from kaiming_mcp.architecture.torch_repr import EXAMPLE, Module, parse
 
-# Containers whose forward() is known to run the children in the order of registration.
-_IN_ORDER = re.compile(
-    r"Sequential|Sequential(?:List|Tuple)|ModuleList|\w*Conv\w*Norm\w*|\w*Norm\w*Activation|ConvBnAct|BasicConv2d|ResNet|"
-    r"VGG|AlexNet|RegNet|EfficientNet|SqueezeNet|MobileNetV3|ConvNeXt|SwinTransformer|TransformerEncoder|"
-    r"TransformerDecoder|VideoResNet|AnyStage|SimpleStemIN|MLP|Mlp|MLPBlock|Encoder|ClassifierHead|ViTOutput|SwinOutput|"
-    r"(?:Norm)?MlpClassifierHead|PatchEmbed|_Transition|DenseTransition|_DenseLayer|DenseLayer|BottleneckTransform|"
-    # Models and encoders of transformers; their blocks are looked up one by one.
-    r"\w+(?:ForCausalLM|LMHeadModel|ForMaskedLM|ForImageClassification|ForSequenceClassification|ForPreTraining)|"
-    r"\w+(?:Model|Encoder|Stage|Stack|Pooler|PatchEmbeddings|Intermediate|LMHead|MLMHead|HeadTransform|PredictionHead)|"
-    r"T5Block|FalconMLP|Wav2Vec2\w+"
-)
 _POSITIONS = re.compile(r"pos|wpe|segment|type", re.IGNORECASE)
 """Names of tables whose vectors are added to those of the tokens."""
 
-# transformers ties the head to the token embedding by default in these families, and not in those after.
-_TIED = re.compile(
-    r"(?:GPT2|GPTNeo(?!X)|GPTBigCode|Starcoder2|SmolLM3|Mpt|OPT|Bloom|Falcon|Gemma|Cohere|Mamba|T5|MT5|LongT5|Bart|MBart|Whisper|Pegasus|Marian|CTRL|XGLM|"
-    r"Bert|Roberta|XLMRoberta|DistilBert|Electra|Albert|Deberta|ModernBert|Camembert|MobileBert|MPNet)\w*"
-    r"(?:LMHeadModel|ForCausalLM|ForMaskedLM|ForConditionalGeneration|ForPreTraining|MTModel)"
-)
+CHILDREN_ONCE = "children run once"
+"""What is assumed of a class whose forward() nobody knows."""
+
 _TASK, _HEADS = re.compile(r"\w+(?:For[A-Z]\w+|LMHeadModel)"), {"lm_head", "classifier", "score", "qa_outputs", "cls"}
-_UNTIED = re.compile(r"\w+(?:ForCausalLM|LMHeadModel)")
 
 
 def read_torch_repr(text: str) -> Reading:
@@ -81,25 +71,27 @@ def read_torch_repr(text: str) -> Reading:
     return Reading("torch-repr", tuple(networks))
 
 
-def to_network(model: Module) -> Network:
-    """A tree of modules as a network, whichever text it was read from.
+def to_network(model: Module, executed: bool = False) -> Network:
+    """A tree of modules as a network, whichever text it was read from; `executed`: its order is that of execution.
 
     Where an order of operations is as likely as not, the other one is given as an alternative.
     """
-    first = _Converter(model)
+    first = _Converter(model, executed=executed)
     network = first.network()
     if not first.otherwise:
         return network
-    other = _Converter(model, other=True).network()
+    other = _Converter(model, other=True, executed=executed).network()
     return replace(network, alternatives=(Alternative("; ".join(first.otherwise), other.root),))
 
 
 class _Converter:
     """Converts one model; collects what the text hides on the way."""
 
-    def __init__(self, model: Module, other: bool = False) -> None:
+    def __init__(self, model: Module, other: bool = False, executed: bool = False) -> None:
         self.model = model
         self.other = other
+        self.executed = executed
+        self.families = families(model)
         self.copies = 1
         self.width = 0
         self.final_norm = False
@@ -119,7 +111,12 @@ class _Converter:
                 f"arrives: {shown}",
                 f"the forward() of {self.model.cls or 'the model'}",
             )
-        self._tie(root)
+        for found in ties(self.model, root):
+            if isinstance(found, Difference):
+                self.differ(found)
+            else:
+                self.assumptions[found] = None
+        self._positions(root)
         differences = tuple(Difference(count, *about) for about, count in self.differences.items() if count)
         return Network(
             self.model.cls or "fragment",
@@ -128,6 +125,24 @@ class _Converter:
             tuple(self.assumptions),
             differences,
             _count(self.model),
+            "own pytorch" if any(la.start for la, _ in layers(root)) else "",
+        )
+
+    def _positions(self, root: Node) -> None:
+        """What a vision transformer of one's own usually has, and no printout shows."""
+        ops = [la.op for la, _ in layers(root)]
+        first = next((op for op in ops if isinstance(op, Conv)), None)
+        patches = first is not None and len(first.kernel) == 2 and first.kernel == first.stride and first.kernel[0] > 3
+        known = any("embed" in reason or "token" in reason for reason, _ in self.differences)
+        if not (self.guessed and patches and first is not None) or known:
+            return
+        if not any(isinstance(op, Attention) for op in ops) or any(isinstance(op, Embedding) for op in ops):
+            return
+        count = (math.prod(224 // size for size in first.kernel) + 2) * first.out_channels
+        self.assume(
+            f"{self.model.cls}: a class token and position embedding, where it has them, are parameters that are not "
+            f"printed: {count:,} more for images of 224 x 224",
+            "the shapes of model.named_parameters()",
         )
 
     def assume(self, statement: str, settle: str) -> None:
@@ -208,69 +223,63 @@ class _Converter:
         )
 
     def _container(self, module: Module, path: str) -> Node:
-        outer = self.final_norm
-        if module.cls != "ModuleList":
-            self.final_norm = any(c.name == "norm" for c in module.children)
-        if not _IN_ORDER.fullmatch(module.cls) and not is_known(module.cls):
+        guessed = not in_order(module, self.families) and not is_known(module.cls)
+        if guessed:
             self.guessed = True
             hidden = "skips, functional calls" if len(module.children) > 1 else "functional calls"
             self.assume(
-                f"{module.cls}: children run once, in the order printed; {hidden}, reshapes and parameters of its own "
+                f"{module.cls}: {CHILDREN_ONCE}, in the order printed; {hidden}, reshapes and parameters of its own "
                 "are not shown",
                 f"the forward() of {module.cls}, or the layer notation",
             )
+            module, again = printed_once(module)
+            if again:
+                self.assume(f"{module.cls}: {again}", f"the forward() of {module.cls}")
         if _TASK.fullmatch(module.cls):  # some print the head before the network that it reads
             module = replace(module, children=tuple(sorted(module.children, key=lambda c: c.name in _HEADS)))
-        steps = [self.node(child, f"{path}.{child.name}") for child in module.children]
+        outer, steps = self.final_norm, list[Child]()
+        for i, child in enumerate(module.children):
+            self.final_norm = outer if module.cls == "ModuleList" else norm_follows(module, i, outer)
+            inner = self.node(child, f"{path}.{child.name}")
+            steps.append(Child(child.name, inner, child.cls == "ModuleList"))
         self.final_norm = outer
-        return Sequence(tuple(self._added(module, steps, path)), path)
+        shown = tuple(self._added(module, self._ordered(module, steps, guessed), path))
+        return Sequence(shown, path, "assumed" if guessed else "read")
 
-    def _added(self, module: Module, steps: list[Node], path: str) -> list[Node]:
+    def _ordered(self, module: Module, steps: list[Child], guessed: bool) -> list[Child]:
+        """The children in the order that their sizes allow, where no class says it."""
+        if not guessed and module.cls not in {"ModuleList", "ModuleDict"}:
+            return steps
+        name = module.cls if guessed else module.text.partition(":")[0].strip("()") or module.cls
+        found = Arranged(steps, [], [])
+        if guessed and not self.executed:
+            found = arranged(together(found), name, module is self.model)
+        else:
+            found = side_by_side(found, name)
+        for told in found.told:
+            self.assume(f"{name}: {told}", f"the forward() of {module.cls}" if guessed else f"where {name} is used")
+        for difference in found.differences:
+            self.differ(replace(difference, count=difference.count * self.copies))
+        return found.children
+
+    def _added(self, module: Module, steps: list[Child], path: str) -> list[Node]:
         """Vectors of tokens and of positions are added, not chained."""
-        at = [i for i, s in enumerate(steps) if isinstance(s, Layer) and isinstance(s.op, Embedding)]
-        names = [module.children[i].name for i in at]
-        if len(at) < 2 or len({_width(la.op) for la, _ in layers(Sequence(tuple(steps[i] for i in at)))}) > 1:
-            return steps
+        nodes = [step.node for step in steps]
+        at = [i for i, s in enumerate(nodes) if isinstance(s, Layer) and isinstance(s.op, Embedding)]
+        names = [steps[i].name for i in at]
+        if len(at) < 2 or len({_width(la.op) for la, _ in layers(Sequence(tuple(nodes[i] for i in at)))}) > 1:
+            return nodes
         if not any(_POSITIONS.search(name) for name in names):
-            return steps
+            return nodes
         self.assume(f"{module.cls}: {' and '.join(names)} are added", f"the forward() of {module.cls}")
-        total = steps[at[0]]
+        total = nodes[at[0]]
         for i in at[1:]:
-            total = Residual(steps[i], total, 1.0, f"{path}.{module.children[i].name}".lstrip("."), "assumed")
-        return [total if i == at[0] else step for i, step in enumerate(steps) if i == at[0] or i not in at]
+            total = Residual(nodes[i], total, 1.0, f"{path}.{steps[i].name}".lstrip("."), "assumed")
+        return [total if i == at[0] else node for i, node in enumerate(nodes) if i == at[0] or i not in at]
 
     def _deep_copied(self, module: Module) -> bool:
         """nn.TransformerEncoder copies one initialised layer, so that all start alike."""
         return self.model.cls == "TransformerEncoder" or bool(re.fullmatch(r"Transformer(En|De)coderLayer", module.cls))
-
-    def _tie(self, root: Node) -> None:
-        """The head of a language model, and the tables of its parts, may be one matrix."""
-        cls = self.model.cls
-        inner = [self.model, *self.model.children]
-        tied = _TIED.fullmatch(cls) is not None or any(c.name == "shared" for m in inner for c in m.children)
-        if not tied and not _UNTIED.fullmatch(cls):
-            return
-        ops = [la.op for la, _ in layers(root)]
-        tables = [op for op in ops if isinstance(op, Embedding)]
-        heads = [op for op in ops if isinstance(op, Linear)]
-        vocabulary = max(tables, key=lambda t: t.count, default=None)
-        if vocabulary is None:
-            return
-        size = vocabulary.count * vocabulary.features
-        same = any((h.out_features, h.in_features) == (vocabulary.count, vocabulary.features) for h in heads)
-        again = tables.count(vocabulary) - 1
-        if not tied:
-            if same:
-                self.assume(
-                    f"{cls}: the head is its own matrix, the family's default; tied to the token embedding, the model "
-                    f"has {size:,} parameters fewer",
-                    "model.config.tie_word_embeddings",
-                )
-            return
-        if same:
-            self.differ(Difference(-size, "the head's weight is the token embedding, tied by default"))
-        if again > 0:
-            self.differ(Difference(-again * size, "encoder and decoder share one token embedding, by default"))
 
 
 def _width(op: Op) -> int:

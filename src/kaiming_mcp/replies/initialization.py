@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.architecture.errors import ReadError
-from kaiming_mcp.architecture.ir import Activation, Conv, Linear, layers
+from kaiming_mcp.architecture.ir import Activation, Conv, Linear, Sequence, layers
 from kaiming_mcp.architecture.notation import read_notation
+from kaiming_mcp.architecture.shorthand import jotted
 from kaiming_mcp.diagnosis.initialization.derive import NAME, derive
 from kaiming_mcp.diagnosis.initialization.question import Question
 from kaiming_mcp.examples import EXAMPLES
@@ -19,6 +21,18 @@ from kaiming_mcp.scaffold import Scaffold
 from kaiming_mcp.signal.activations import find, names
 
 EXAMPLE_CALL = EXAMPLES[NAME]
+_OTHERWISE = (
+    (
+        re.compile(r"glu"),
+        "A gate multiplies two layers: trace_signal follows it in layer notation, "
+        "product { linear 1024 2816 ; silu } { linear 1024 2816 } ; linear 2816 1024.",
+    ),
+    (
+        re.compile(r"sin\w*[^\w]+.*\d"),
+        "sin(w0 z) is sin behind a factor: derive for sin and divide the std by w0 (SIREN: sqrt(2/fan_in)/w0); "
+        "trace_signal follows linear 256 256 ; multiply 30 ; sin.",
+    ),
+)
 LARGEST_FAN = 100_000_000
 MOST_LAYERS = 5_000
 
@@ -77,6 +91,9 @@ def _activation(text: str) -> Activation:
         found = []
     if len(found) == 1 and isinstance(found[0], Activation) and find(found[0].name, found[0].parameter) is not None:
         return found[0]
+    for pattern, hint in _OTHERWISE:
+        if pattern.search(name):
+            raise ToolError(f"`activation`: {text[:40]!r} is not one nonlinearity. {hint} Example: gelu")
     near = difflib.get_close_matches(name, names(), 1, 0.5)
     hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(names()))}."
     raise ToolError(f"`activation`: {text[:40]!r} is not a modelled nonlinearity. {hint} Example: gelu")
@@ -90,8 +107,14 @@ def _layer(text: str, fan_in: int, fan_out: int) -> Linear | Conv:
     try:
         root = read_notation(text).networks[0].root
     except ReadError as error:
-        raise ToolError(f"`layer`: {error}") from error
+        # Or as code has it: nn.Conv2d(64, 128, 3, groups=64).
+        called = jotted(text)
+        if not called:
+            raise ToolError(f"`layer`: {error}") from error
+        root = Sequence(tuple(called))
     found = [node.op for node, _ in layers(root)]
     if len(found) == 1 and isinstance(found[0], Linear | Conv):
         return found[0]
-    raise ToolError("`layer` must be one linear or convolution in layer notation. Example: conv 64 128 k3 s2")
+    raise ToolError(
+        "`layer` must be one linear or convolution, in layer notation or as torch.nn has it. Example: conv 64 128 k3 s2"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,10 +11,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from kaiming_mcp.architecture.account import account
 from kaiming_mcp.architecture.errors import ReadError
-from kaiming_mcp.architecture.ir import Network, Reading, Repeat, walk
+from kaiming_mcp.architecture.ir import Embedding, Network, Reading, Recurrent, Repeat, Shape, is_weighted, layers, walk
 from kaiming_mcp.architecture.notation import parse_shape
 from kaiming_mcp.architecture.notation_writer import write_notation
 from kaiming_mcp.architecture.read import NotAnArchitectureError, read_architecture
+from kaiming_mcp.architecture.rewrite import without_starts
+from kaiming_mcp.architecture.source.remarks import SHARED
 from kaiming_mcp.confined import Roots
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.facts import Given
@@ -73,7 +76,15 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
             raise ToolError(f"`input`: {error}") from error
     source = read_source("architecture", sent.architecture, roots)
     try:
-        reading = read_architecture(source.text, source.fragment)
+        try:
+            reading = read_architecture(source.text, source.fragment)
+        except NotAnArchitectureError:
+            raise
+        except ReadError:
+            with_width = _with_width(source.text, shape)
+            if with_width is None:
+                raise
+            reading = read_architecture(with_width, source.fragment)
     except NotAnArchitectureError as nothing:
         hint = f" To have a file read, send path:{source.text.strip()}" if is_file_name(source.text) else ""
         return f"{nothing}{hint}"
@@ -81,7 +92,7 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
         raise ToolError(f"`architecture`: {error}") from error
     network = reading.networks[0]
     if shape is not None:
-        network = replace(network, input=shape)
+        network = replace(network, input=_turned(shape, network))
     reading = replace(reading, networks=(network, *reading.networks[1:]))
     unknown = account(network).unknown
     if unknown and not structure.weighted(network.root):
@@ -90,9 +101,20 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
             f"a class that is not known: {', '.join(unknown[:4])}. Write what they compute in the layer notation "
             f"(kaiming://guide/layer-notation), from their forward().{_copies(network)}"
         )
+    if not any(is_weighted(la.op) or isinstance(la.op, Embedding) for la, _ in layers(network.root)):
+        return _without_weights(network, source.text)
     words = asked or _words_of(reading)
-    if not asked and words:
-        init = parse_initialization(words)
+    if asked and reading.format == "layer-notation" and network.initialization == "own":
+        # What stands behind a layer is for that layer; the argument is for the others.
+        words = f"own else {asked}"
+    if words != asked:
+        init = read_initialization(words)
+    if init.own:
+        for layer, _ in layers(network.root):
+            read_initialization(layer.start, f"init of `{layer.origin.text or layer.path}`")
+    else:
+        network = replace(network, root=without_starts(network.root))
+        reading = replace(reading, networks=(network, *reading.networks[1:]))
     given = Given(shape is not None, sent.batch > 0, bool(asked), not asked and bool(network.initialization))
     return ReadNetwork(network, reading, init, sent.batch or ASSUMED_BATCH, given, source, words)
 
@@ -107,6 +129,36 @@ def read_source(argument: str, value: str, roots: Roots, example: str = "path:mo
         return resolve(value, roots, argument, example)
     except ReadError as error:
         raise ToolError(str(error)) from error
+
+
+def _turned(shape: Shape, network: Network) -> Shape:
+    """A sequence whose length is written before its width, where the first layer with weights runs over time."""
+    first = next((la.op for la, _ in layers(network.root) if is_weighted(la.op)), None)
+    width = first.in_features if isinstance(first, Recurrent) else None
+    if width is not None and shape.features != width and shape.positions == (width,) and shape.features:
+        return Shape(width, (shape.features,))
+    return shape
+
+
+def _with_width(text: str, shape: Shape | None) -> str | None:
+    """Layers jotted down whose first width only the `input` argument tells."""
+    if shape is None or not shape.features or shape.positions or "input" in text:
+        return None
+    return re.sub(r"\bDense\(([^()]*)\)", rf"Dense(\1, input_dim={shape.features})", text, count=1)
+
+
+def _without_weights(network: Network, text: str) -> str:
+    """A piece of a model whose layers stand elsewhere."""
+    called = [*dict.fromkeys(re.findall(r"\bself\.(\w{1,40})\(", text))]
+    held = account(network).total
+    return (
+        f"{network.name} was read, but no layer with weights is on its path"
+        + (f": what self.{', self.'.join(called[:6])} are is not in the text" if called else "")
+        + (f"; {held:,} parameters are held that no forward() here uses" if held else "")
+        + "".join(f"; {a.statement}" for a in network.assumptions if SHARED in a.statement)
+        + ". Send the class with its __init__ and forward, or the block in the layer notation "
+        "(kaiming://guide/layer-notation)."
+    )
 
 
 def _copies(network: Network) -> str:
@@ -126,8 +178,8 @@ def _words_of(reading: Reading) -> str:
     return reading.networks[0].initialization or ("keras" if reading.format.startswith("keras") else "")
 
 
-def read_initialization(text: str) -> Initialization:
-    """The `initialization` argument; PyTorch's default where it is empty.
+def read_initialization(text: str, place: str = "`initialization`") -> Initialization:
+    """The `initialization` argument, or one that stands elsewhere; PyTorch's default where it is empty.
 
     Raises:
         ToolError: the text names no known scheme.
@@ -137,7 +189,7 @@ def read_initialization(text: str) -> Initialization:
     try:
         return parse_initialization(text)
     except ValueError as error:
-        raise ToolError(f"`initialization`: {error}") from error
+        raise ToolError(f"{place}: {error}") from error
 
 
 def completed(read: ReadNetwork, sent: Sent) -> tuple[Sent, Callable[[], ReadNetwork] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from kaiming_mcp.picture.model import Picture
 from kaiming_mcp.replies.drawing import Draw, call_of, undrawn
 from kaiming_mcp.replies.network import ReadNetwork, Sent, completed, read_network
 from kaiming_mcp.request import request_line
-from kaiming_mcp.scaffold import Fact, Scaffold, fitted
+from kaiming_mcp.scaffold import Fact, Scaffold, fitted, power
 from kaiming_mcp.signal import simulation
 from kaiming_mcp.signal.simulation import NotSimulatedError
 from kaiming_mcp.signal.trace import trace
@@ -98,5 +99,9 @@ def _reported(
 def _traced(read: ReadNetwork) -> Subject:
     subject = examine(read.network, read.init, read.batch, Wishes())
     if subject.trace is None or subject.course is None:
-        raise ToolError(f"`architecture`: the signal cannot be followed: {subject.untraced}. Example: {EXAMPLE_CALL}")
+        there = [s for s in subject.trace.stations if math.isfinite(s.state.log_q)] if subject.trace is not None else []
+        alone = f"; behind `{there[-1].path}` alone E[x²] is {power(there[-1].state.log_q)}" if there else ""
+        raise ToolError(
+            f"`architecture`: the signal cannot be followed: {subject.untraced}{alone}. Example: {EXAMPLE_CALL}"
+        )
     return subject

@@ -21,6 +21,7 @@ from kaiming_mcp.architecture.ir import (
     Product,
     Repeat,
     Residual,
+    Scale,
     Sequence,
     walk,
 )
@@ -54,13 +55,19 @@ def branch_factors(root: Node, init: Initialization) -> dict[int, float]:
                 # N layers have two sums each; x alpha on the skip is 1/alpha on the branch before a norm.
                 layers = max(count / 2, 0.5)
                 factors |= {id(layer): _both((8 * layers) ** -0.5, layer) for layer in [*inner, *ends]}
-                factors[id(node)] = (2 * layers) ** -0.5
+                if not _is_scaled(node.shortcut):
+                    factors[id(node)] = (2 * layers) ** -0.5
             case "tfixup":
                 small = 0.67**2 * max(count / 2, 0.5) ** -0.5
                 factors |= {id(layer): _both(small, layer) for layer in [*inner, *ends]}
             case _:
                 pass
     return factors
+
+
+def _is_scaled(shortcut: Node | None) -> bool:
+    """Whether the skip is written with its constant already."""
+    return shortcut is not None and any(isinstance(n, Layer) and isinstance(n.op, Scale) for n, _ in walk(shortcut))
 
 
 def _both(factor: float, layer: Layer) -> float:

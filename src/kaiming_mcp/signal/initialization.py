@@ -33,6 +33,8 @@ class Initialization:
     """A scheme with its parameters. `gain` multiplies the standard deviation, `std` is for normal and truncated.
 
     `cut` is where a truncated normal is cut, in standard deviations; `branch` what is done to residual branches.
+    `default_bias` leaves biases at PyTorch's default, as code does that draws the weights alone. `own` leaves layers
+    that say how they start (`Layer.start`) as they are: the rest is for the others.
     """
 
     scheme: Scheme
@@ -42,6 +44,8 @@ class Initialization:
     bias: bool = True
     cut: float = 2.0
     branch: Branch = ""
+    own: bool = False
+    default_bias: bool = False
 
     def describe(self) -> str:
         """Short name, as the argument would be written."""
@@ -57,9 +61,11 @@ class Initialization:
             words = [*words, f"gain {self.gain:.4g}"]
         if self.scheme == "pytorch" and not self.bias:
             words = [*words, "without bias"]
+        if self.default_bias:
+            words = [*words, "default bias"]
         if self.branch:
             words = [self.branch.replace("_", "-"), *words]
-        return " ".join(words)
+        return f"layers' own starts (else {' '.join(words)})" if self.own else " ".join(words)
 
 
 PYTORCH_DEFAULT = Initialization("pytorch")
@@ -70,6 +76,8 @@ HE = Initialization("he")
 def variances(init: Initialization, op: Linear | Conv) -> tuple[float, float]:
     """(V, Var[b]) of a layer, V = fan_in * Var[w] with the fan_in that one output element really has."""
     weight, bias = _weight_variance(init, op)
+    if init.default_bias:
+        bias = 1 / (3 * framework_fans(op)[0])
     return fan_in(op) * weight, bias if op.bias and init.bias else 0.0
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from functools import lru_cache
 
+from kaiming_mcp.architecture.ir import Layer
 from kaiming_mcp.signal.initialization import Branch, Initialization, Mode, Scheme
+from kaiming_mcp.signal.initialization_formulas import worked_out
 
 _SCHEMES: dict[str, Scheme] = {
     **dict.fromkeys(("pytorch", "torch", "default"), "pytorch"),
@@ -33,9 +36,14 @@ _BRANCHES: dict[str, tuple[Branch, Initialization]] = {
 # These words name a scheme only where no other does: "he normal" is He.
 _GENERAL = {"default", "normal", "gaussian", "uniform", "std", "zero", "zeros", "torch", "orthogonal"}
 # Words that may stand beside a scheme and change nothing about its variance.
-_FILLER = set("init initialization relu fan in out avg weights all last style with and".split())
+_FILLER = set(
+    "init initialization relu fan in out avg weights weight w all last style with and layers s own starts else random "
+    "distribution mode nonlinearity".split()
+)
+_SPREADS = {"normal", "gaussian", "truncnormal"}
+"""Schemes whose standard deviation may stand right behind them."""
 _ARGUMENTS = set("gain std cut uniform bound a slope leaky sqrt no nobias bias without".split())
-_CUTS_AT_TWO = re.compile(r"torch|timm|nn\.init|trunc_normal_")
+_CUTS_AT_TWO = re.compile(r"torch|timm|nn\.init|trunc_normal(?!_tf)")
 EXAMPLES = '"he", "xavier gain 5/3", "std 0.02", "orthogonal", "pytorch default", "he fan_out", "gpt2", "fixup"'
 _WORD = re.compile(r"[a-z]+|sqrt|[\d.]+(?:e[+-]?\d+)?(?:\s*/\s*[\d.]+)?")
 
@@ -46,21 +54,34 @@ def parse_initialization(text: str) -> Initialization:
     Raises:
         ValueError: the text names no known scheme; the message says which are known.
     """
-    words = _WORD.findall(_joined(text.lower()))
+    words = _WORD.findall(_joined(worked_out(text.lower())))
     if not words:
         raise ValueError(f"nothing was given; expected one of {EXAMPLES}")
     known = _SCHEMES.keys() | _BRANCHES.keys() | _FILLER | _ARGUMENTS
     stray = [w for w in words if w.isalpha() and w not in known]
+    if stray and stray[0] == "n" and "(" in text:
+        raise ValueError(f'is the second number of {text[:60]!r} a standard deviation or a variance? Write "std 0.02"')
     if stray:
         raise ValueError(f"{stray[0]!r} is not understood; expected e.g. {EXAMPLES}")
     init = _base(words, text)
     numbers = _numbers(words)
     mode: Mode = "fan_out" if "out" in words else "fan_avg" if "avg" in words else "fan_in"
-    return _with_numbers(init, numbers, words, text, mode)
+    alone = " default bias" in text.lower() and init.scheme != "pytorch"
+    return replace(_with_numbers(init, numbers, words, text, mode), own="own" in words, default_bias=alone)
+
+
+_cached = lru_cache(maxsize=512)(parse_initialization)
+
+
+def of_layer(init: Initialization, layer: Layer) -> Initialization:
+    """What a layer starts at: its own where it says so and the scheme leaves it that, else the scheme's."""
+    return _cached(layer.start) if init.own and layer.start else init
 
 
 def _joined(text: str) -> str:
     """Names of several words as one; what is a suffix of a framework's function name is dropped."""
+    # What a function of nn.init is called on says nothing.
+    text = re.sub(r"(?<=_\()\s*[a-z][\w.\[\]]*(?=\s*[,)])", "", text)
     text = re.sub(r"nn\.init\.|_\b", " ", text)
     text = re.sub(r"gpt[-_ ]?2", "gpt", text)
     text = re.sub(r"t[-_ ]?fixup", "tfixup", text)
@@ -73,6 +94,8 @@ def _joined(text: str) -> str:
 
 def _base(words: list[str], text: str) -> Initialization:
     branch = next((w for w in words if w in _BRANCHES), None)
+    if "own" in words and branch is None and not any(w in _SCHEMES for w in words):
+        return Initialization("pytorch")
     named = sorted((w for w in words if w in _SCHEMES), key=lambda w: w in _GENERAL)
     if branch is None and not named:
         raise ValueError(f"{text[:60]!r} is not a known initialization; expected e.g. {EXAMPLES}")
@@ -93,8 +116,8 @@ def _numbers(words: list[str]) -> dict[str, float]:
             name, root = "", False
         elif word == "sqrt":
             root = True
-        elif word in _ARGUMENTS or word in ("normal", "gaussian"):
-            name = {"bound": "uniform", "slope": "a", "leaky": "a", "normal": "std", "gaussian": "std"}.get(word, word)
+        elif word in _ARGUMENTS or word in _SPREADS:
+            name = {"bound": "uniform", "slope": "a", "leaky": "a"}.get(word, "std" if word in _SPREADS else word)
     return found
 
 

@@ -17,6 +17,8 @@ def residual(
 ) -> tuple[State, Backward]:
     """skip + scale * branch."""
     log_scale = log_of(scale * scale)
+    if branch.log_q + log_scale == -math.inf and skip.log_q > -math.inf:
+        return _with_nothing(skip, log_scale, skip_back, branch_back)
     after = _sum(skip, branch.scaled(log_scale), math.copysign(1.0, scale))
     step = _gaussian_step(skip, branch, log_scale)
     moved = None if skip.density is None else trunk.added(skip.density, step)
@@ -32,6 +34,16 @@ def residual(
         return gathered(along, through)
 
     return after, backward
+
+
+def _with_nothing(skip: State, log_scale: float, skip_back: Backward, branch_back: Backward) -> tuple[State, Backward]:
+    """A branch that starts at zero leaves the trunk as it is, its density too."""
+
+    def backward(c: Cotangent) -> Cotangent:
+        through = branch_back(Cotangent(c.log_g + log_scale, c.together, c.profile))
+        return gathered(skip_back(c), through)
+
+    return skip, backward
 
 
 def gathered(*ends: Cotangent) -> Cotangent:

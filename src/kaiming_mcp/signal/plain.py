@@ -14,6 +14,7 @@ from kaiming_mcp.architecture.ir import Activation, Layer, Linear, Norm, Shape
 from kaiming_mcp.signal import trunk
 from kaiming_mcp.signal.activations import find
 from kaiming_mcp.signal.initialization import Initialization, variances
+from kaiming_mcp.signal.initialization_words import of_layer
 from kaiming_mcp.signal.moments import moments, pair_distance, relu_distance
 from kaiming_mcp.signal.state import Backward, Cotangent, State, log_of, log_sum
 from kaiming_mcp.signal.station import Station
@@ -48,7 +49,7 @@ def steps(nodes: tuple[object, ...], init: Initialization) -> list[Step] | None:
         op = node.op
         match op:
             case Linear():
-                gain, bias = variances(init, op)
+                gain, bias = variances(of_layer(init, node), op)
                 found.append(Step(_LINEAR, node, log_of(gain), bias, math.log(op.in_features), op.out_features))
             case Activation(name="relu"):
                 found.append(Step(_RELU, node, name="relu"))
@@ -72,7 +73,7 @@ def connects(found: list[Step], features: int | None, times: int) -> bool:
 
 
 def follow(
-    found: list[Step], copies: list[str], state: State, stations: list[Station], inside: bool
+    found: list[Step], copies: list[str], state: State, stations: list[Station], depth: int
 ) -> tuple[State, Backward]:
     """A copy of the run for each of the names in `copies`; the linear layers' outputs join `stations`."""
     log_q, mean, across, shape = state.log_q, state.mean, state.across, state.shape
@@ -90,7 +91,7 @@ def follow(
                 if width != shape.features:
                     shape = Shape(width)
                 there = State(log_q, 0.0, across, across, across, shape, ())
-                station = Station(layer.path + copy, layer.origin.text, "layer", inside, there)
+                station = Station(layer.path + copy, layer.origin.text, "layer", depth, there)
                 stations.append(station)
                 way.append((first, log_fan + entered, station))
             elif kind == _RELU and rectified:

@@ -36,6 +36,7 @@ from kaiming_mcp.architecture.ir import (
 )
 from kaiming_mcp.signal.activations import find
 from kaiming_mcp.signal.initialization import Initialization, variances
+from kaiming_mcp.signal.initialization_words import of_layer
 from kaiming_mcp.signal.moments import moments, pair_distance, pair_slope
 from kaiming_mcp.signal.squares import first_term, of_logarithm, scale_slope, square_covariance
 from kaiming_mcp.signal.state import State
@@ -90,6 +91,7 @@ class _Spread(NamedTuple):
         return _Spread(_SAME, _SAME, 0.0, self.width, self.log_q, self.common, summed=True, outer=True)
 
 
+ORTHOGONAL = ("orthogonal", "delta_orthogonal")
 _SAME, _NONE, _OPEN = _Deviation(1.0, 0.0), _Deviation(0.0, 0.0), _Deviation(math.nan, math.nan)
 _UNKNOWN = _Spread(_OPEN, _OPEN)
 
@@ -112,7 +114,7 @@ class _Walk:
         self.init, self.factors, self.stations = init, factors, stations
         self.found = list[float]()
         # Orthogonal weights are not independent draws, and neither are those of copies.
-        self.dependent = init.scheme in ("orthogonal", "delta_orthogonal")
+        self.dependent = init.scheme in ORTHOGONAL
 
     def follow(self, node: Node, entry: _Spread) -> _Spread:
         """The spread behind a node."""
@@ -145,7 +147,8 @@ class _Walk:
         op = node.op
         match op:
             case Linear() | Conv():
-                after = self._affine(op, self.factors.get(id(node), 1.0), entry, next(self.stations).state)
+                init, factor = of_layer(self.init, node), self.factors.get(id(node), 1.0)
+                after = self._affine(op, init, factor, entry, next(self.stations).state)
                 self.found.append(after.scale.variance)
                 return after
             case Attention() | Recurrent():
@@ -167,12 +170,12 @@ class _Walk:
             case _:
                 return _UNKNOWN
 
-    def _affine(self, op: Linear | Conv, factor: float, entry: _Spread, state: State) -> _Spread:
-        if self.dependent or (isinstance(op, Conv) and op.groups > 1):
+    def _affine(self, op: Linear | Conv, init: Initialization, factor: float, entry: _Spread, state: State) -> _Spread:
+        if self.dependent or init.scheme in ORTHOGONAL or (isinstance(op, Conv) and op.groups > 1):
             return _UNKNOWN
         if state.log_q < -600:
             return _Spread(_NONE, _NONE, width=_width(op))
-        share = 1 - min(1.0, variances(self.init, op)[1] * factor * math.exp(-state.log_q))
+        share = 1 - min(1.0, variances(init, op)[1] * factor * math.exp(-state.log_q))
         taps = math.prod(op.kernel) if isinstance(op, Conv) else 1
         # Pairs of positions are averaged over the taps of a kernel.
         pairs = _seen(entry).pairs.then(share, 0.0)
@@ -186,7 +189,7 @@ class _Walk:
             outer=entry.outer,
             lean=share * entry.lean,
         )
-        square = 2 * _even(after) - (_UNIFORM * (1 - share) ** 2 if self.init.scheme == "pytorch" else 0.0)
+        square = 2 * _even(after) - (_UNIFORM * (1 - share) ** 2 if init.scheme == "pytorch" else 0.0)
         units = of_logarithm(_even(after) ** 0.5, max(square, 0.0) / _width(op))
         return after._replace(units=units, scale=after.scale.then(1.0, units))
 

@@ -15,19 +15,26 @@ class Station:
 
     `log_q` is ln E[x^2]; `across` the share of it that differs between two inputs; `log_g` ln of the
     summed squared gradient per sample; `log_w` ln of the squared norm of one sample's weight gradient
-    (None where a station has no single weight matrix). `inside` is true within a residual branch or shortcut.
-    `parts` are the two sides of a residual sum, the trunk and what its branch adds.
+    (None where a station has no single weight matrix). `depth` counts the branches and shortcuts that hold it.
+    `parts` are the two sides of a residual sum, the trunk and what its branch adds; `beside` is the number of stations
+    right before it that belong to its shortcut.
     """
 
     path: str
     label: str
     kind: str
-    inside: bool
+    depth: int
     state: State
     log_g: float = -math.inf
     log_w: float | None = None
     passage: Passage | None = None
     parts: tuple[State, State] | None = None
+    beside: int = 0
+
+    @property
+    def inside(self) -> bool:
+        """Whether it lies within a residual branch or shortcut."""
+        return self.depth > 0
 
     @property
     def log_g_element(self) -> float | None:

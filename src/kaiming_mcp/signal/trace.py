@@ -30,6 +30,7 @@ from kaiming_mcp.architecture.shapes import Mismatch, fan_in
 from kaiming_mcp.signal import copies, joins, plain
 from kaiming_mcp.signal.branches import branch_factors
 from kaiming_mcp.signal.initialization import Initialization
+from kaiming_mcp.signal.initialization_words import of_layer
 from kaiming_mcp.signal.rules import Setting, apply, is_modelled
 from kaiming_mcp.signal.rules.recurrent import ASSUMED_STEPS
 from kaiming_mcp.signal.spread import spreads
@@ -46,6 +47,8 @@ from kaiming_mcp.signal.state import (
 from kaiming_mcp.signal.station import Station
 from kaiming_mcp.signal.survey import MOST_NAMED, NotTracedError, first_shape, kind_of, survey, without_readout
 
+LONG = 5
+"""Weighted layers in one branch from which it is no block of many but the body of the network."""
 RECTIFIED = 0.2
 """Mean over root mean square, above which the input of a nonlinearity is no centred Gaussian."""
 
@@ -65,13 +68,11 @@ class Trace:
     def main_path(self) -> tuple[Station, ...]:
         """The stations that tell the story: residual sums if there are three, else weighted layers.
 
-        A head behind a global pool is left out where two layers stand before it.
+        A head behind a global pool is left out where two layers stand before it. A sum round most of the network, such
+        as that of an image restorer, hides the path: there it is looked for inside the branch.
         """
-        outside = [s for s in self.stations[: self.head] if not s.inside]
-        if len(outside) < 2:
-            outside = [s for s in self.stations if not s.inside]
-        sums = [s for s in outside if s.kind == "sum"]
-        return tuple(sums if len(sums) >= 3 else [s for s in outside if s.kind == "layer"])
+        path = _path(self.stations[: self.head], 0)
+        return tuple(path if len(path) > 1 else _path(self.stations, 0))
 
     def log_q_variances(self) -> list[float]:
         """Variance between seeds of ln E[x²] at each station; 0 or nan where it is not derived."""
@@ -86,6 +87,30 @@ class Trace:
             return 0.0
         last = next(v for s, v in zip(self.stations, self.log_q_variances(), strict=True) if s is path[-1])
         return math.sqrt(last) if last > 0 else 0.0
+
+
+def _path(stations: tuple[Station, ...], depth: int) -> list[Station]:
+    """The main path among the stations of one level and of what lies deeper."""
+    level = [i for i, s in enumerate(stations) if s.depth == depth]
+    sums = [stations[i] for i in level if stations[i].kind == "sum"]
+    if len(sums) >= 3:
+        return sums
+    bare = [stations[i] for i in level if stations[i].kind == "layer"]
+    path, begun = list[Station](), 0
+    for i in level:
+        station = stations[i]
+        branch = stations[begun : i - station.beside] if station.kind == "sum" else ()
+        begun = i + 1
+        inner = _path(branch, depth + 1) if branch else []
+        if inner and inner[-1].state.log_q == -math.inf:
+            # A branch that starts at zero has no course yet.
+            inner = []
+        if len(inner) >= 3 and inner[0].kind == "sum":
+            return inner
+        path += (
+            [station] if station.kind == "layer" else inner if len(inner) >= LONG or len(bare) + len(sums) < 2 else []
+        )
+    return path if len(path) > 1 else sums if len(sums) > 1 else bare
 
 
 @dataclass(slots=True)
@@ -174,7 +199,7 @@ def _repeat(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, B
     steps = _plain(body, state, run, node.count) if len(body) * node.count >= plain.SHORTEST else None
     if steps is None or node.count < 2:
         return _chain([(node.body, name) for name in names], state, run)
-    state, back = plain.follow(steps, names[:-1], state, run.stations, run.depth > 0)
+    state, back = plain.follow(steps, names[:-1], state, run.stations, run.depth)
     state, last = _forward(node.body, state, run, names[-1])
     return state, lambda c: back(last(c))
 
@@ -202,7 +227,7 @@ def _copies(node: Repeat, state: State, run: _Run, index: str) -> tuple[State, B
 
     def keep(residual: Residual, summed: State, parts: tuple[State, State], copy: int) -> Callable[[float], None]:
         name = f"{residual.path}{index}[{copy + 1}]"
-        station = Station(name, "residual sum", "sum", run.depth > 0, summed, parts=parts)
+        station = Station(name, "residual sum", "sum", run.depth, summed, parts=parts)
         run.stations.append(station)
 
         def told(log_g: float) -> None:
@@ -217,7 +242,7 @@ def _sequence(children: tuple[Node, ...], state: State, run: _Run, index: str) -
     steps = _plain(children[:-1], state, run, 1) if len(children) > plain.SHORTEST else None
     if steps is None:
         return _chain([(child, index) for child in children], state, run)
-    state, back = plain.follow(steps, [index], state, run.stations, run.depth > 0)
+    state, back = plain.follow(steps, [index], state, run.stations, run.depth)
     state, last = _forward(children[-1], state, run, index)
     return state, lambda c: back(last(c))
 
@@ -250,15 +275,16 @@ def _layer(node: Layer, state: State, run: _Run, index: str) -> tuple[State, Bac
     _remark(op, state, run)
     if isinstance(op, Opaque | Activation) and not is_modelled(op):
         run.unknown[kind_of(node)] = run.unknown.get(kind_of(node), 0) + 1
+    setting = run.setting if not node.start else run.setting._replace(init=of_layer(run.setting.init, node))
     try:
-        after, back, passage = apply(op, state, run.setting, run.factors.get(id(node), 1.0))
+        after, back, passage = apply(op, state, setting, run.factors.get(id(node), 1.0))
     except Mismatch as wrong:
         raise NotTracedError(_unconnected(node, wrong)) from wrong
     if isinstance(op, Pool) and after.shape.count == 1 and not run.depth and run.pooled is None:
         run.pooled = len(run.stations)
     if not isinstance(op, Linear | Conv | Attention | Recurrent):
         return after, back
-    station = Station(node.path + index, node.origin.text, "layer", run.depth > 0, after, passage=passage)
+    station = Station(node.path + index, node.origin.text, "layer", run.depth, after, passage=passage)
     return after, _recorded(station, back, run, op if isinstance(op, Linear | Conv) else None, state)
 
 
@@ -302,13 +328,15 @@ def _recorded(
 def _residual(node: Residual, state: State, run: _Run, index: str) -> tuple[State, Backward]:
     run.depth += 1
     branch, back = _forward(node.branch, state, run, index)
+    before = len(run.stations)
     skip, skip_back = (state, unchanged) if node.shortcut is None else _forward(node.shortcut, state, run, index)
+    beside = len(run.stations) - before
     run.depth -= 1
     _expect_same(skip.shape, branch.shape)
     scale = node.scale * math.sqrt(run.factors.get(id(node), 1.0))
     after, backward = joins.residual(skip, branch, scale, skip_back, back)
     parts = skip, branch.scaled(log_of(scale * scale))
-    station = Station(node.path + index, "residual sum", "sum", run.depth > 0, after, parts=parts)
+    station = Station(node.path + index, "residual sum", "sum", run.depth, after, parts=parts, beside=beside)
     return after, _recorded(station, backward, run)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from kaiming_mcp.architecture.blocks.block import Block, Builder, entry, linear_op
 from kaiming_mcp.architecture.ir import Attention, Embedding, Linear, Node, Norm, Sequence, layers
 from kaiming_mcp.architecture.parameters import parameter_count, total_parameters
+from kaiming_mcp.architecture.torch_modules import to_layer
+from kaiming_mcp.architecture.torch_repr import Module
 
 # Decoders that look back only. A printout shows no mask, so the class has to say it.
 _CAUSAL = re.compile(
@@ -176,6 +178,35 @@ def head_by_head(block: Block) -> Node:
 def nested(block: Block) -> Node:
     """GPTNeoAttention: the attention itself one level down."""
     return block.node("attention")
+
+
+_AFFIXES = r"(?:(?:w|to|fc|lin|linear|proj|in)_?)?", r"(?:_?(?:proj|projection|lin|linear|layer|fc|net|map|w))?"
+_QUERY, _KEY, _VALUE = (
+    re.compile(rf"{_AFFIXES[0]}{word}{_AFFIXES[1]}", re.IGNORECASE)
+    for word in (r"q(?:uery|ueries)?", r"k(?:eys?)?", r"v(?:alues?)?")
+)
+_JOINT = re.compile(
+    r"(?:w|to|in|fc|linear)?_?qkv(?:_?(?:proj|projection|linear|layer|fc))?|in_proj|c_attn", re.IGNORECASE
+)
+
+
+def by_names(module: Module) -> Builder | None:
+    """Attention written by hand: Linears named for query, key and value, and one more that leads back."""
+    ops = {c.name: to_layer(c, "").op for c in module.children if not c.children}
+    linears = {name: op for name, op in ops.items() if isinstance(op, Linear)}
+    if len(linears) == 2 and (whole := next((n for n in linears if _JOINT.fullmatch(n)), "")):
+        (out,) = linears.keys() - {whole}
+        square = linears[out].in_features == linears[out].out_features == linears[whole].in_features
+        return fused(whole, out) if square and linears[whole].out_features == 3 * linears[out].in_features else None
+    named = [[n for n in linears if what.fullmatch(n)] for what in (_QUERY, _KEY, _VALUE)]
+    if len(linears) != 4 or any(len(n) != 1 for n in named):
+        return None
+    q, k, v = (n[0] for n in named)
+    out = next(n for n in linears if n not in {q, k, v})
+    query, back = linears[q], linears[out]
+    if (back.in_features, back.out_features) != (query.out_features, query.in_features):
+        return None
+    return separate(q, k, v, out)
 
 
 ENTRIES = (

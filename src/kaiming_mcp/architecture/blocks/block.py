@@ -29,8 +29,10 @@ from kaiming_mcp.architecture.torch_repr import Module
 ADAPTED = ".lora"
 """Ends the path of the sum of a layer and its adapter."""
 
-MOST_COPIES = 32
-"""Equal children, side by side, that are told apart."""
+MOST_COPIES, MOST_SIBLINGS = 32, 256
+"""Equal children, side by side, that are told apart; children in which a norm behind a block is looked for."""
+
+_SILENT = re.compile(r"Dropout|Identity|\w*RotaryEmbedding")
 
 
 class Context(Protocol):
@@ -84,7 +86,11 @@ class Block:
         if name in self.used and self.children[name].children:
             return self.layer(Reshape("identity"), name)
         self.used.add(name)
-        return self.context.node(self.children[name], f"{self.path}.{name}")
+        outer, at = self.context.final_norm, [*self.children].index(name)
+        self.context.final_norm = norm_follows(self.module, at, outer)
+        node = self.context.node(self.children[name], f"{self.path}.{name}")
+        self.context.final_norm = outer
+        return node
 
     def steps(self, *names: str) -> list[Node]:
         """The children of these names that exist, in this order."""
@@ -227,6 +233,22 @@ def parallel(first: str, second: str, before: str = "") -> Builder:
         return block.residual([*shared, inner])
 
     return build
+
+
+def norm_follows(module: Module, at: int, outer: bool) -> bool:
+    """Whether a norm stands behind a child: in its container, or behind the container that it ends."""
+    child = module.children[at]
+    if (
+        child.cls in {"ModuleList", "Sequential"}
+        and len(module.children) <= MOST_SIBLINGS
+        and any(c.name == "norm" for c in module.children)
+    ):
+        return True
+    rest = module.children[at + 1 : at + 1 + MOST_SIBLINGS]
+    after = next((c for c in rest if c.cls != child.cls and not _SILENT.fullmatch(c.cls)), None)
+    while after is not None and after.cls == "Sequential" and after.children:
+        after = after.children[0]
+    return outer if after is None else not after.children and after.cls.endswith(("Norm", "Norm1d"))
 
 
 def applied(names: list[str]) -> str:

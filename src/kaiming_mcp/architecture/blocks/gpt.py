@@ -75,7 +75,8 @@ ENTRIES = (
     entry(
         "self_attn self_attn_layer_norm fc1 fc2 final_layer_norm",
         stack(*_PRE),
-        cls=r"(OPT|Whisper|MBart|Pegasus|XGLM|M2M100|Blenderbot(?!Small)|PLBart)\w*",
+        cls=r"(OPT|Whisper|MBart|\w*Pegasus|XGLM|M2M100|NllbMoe|Blenderbot(?!Small)|BioGpt|Speech2Text|TableTransformer|"
+        r"Musicgen|Voxtral|AudioFlamingo|Qwen\w*Audio)\w*",
     ),
     entry("self_attn self_attn_layer_norm fc1 fc2 final_layer_norm", stack(*_POST)),
     entry("conv1 conv2 embed_positions layers layer_norm", whisper_encoder),

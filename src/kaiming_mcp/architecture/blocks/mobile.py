@@ -2,7 +2,8 @@
 
 Whether an inverted residual adds its input can be read: it does where no convolution strides and the width stays.
 Sources: torchvision.models.mobilenetv2, mobilenetv3, efficientnet, mnasnet, shufflenetv2, ops.misc;
-timm.models._efficientnet_blocks, rexnet; timm.layers.squeeze_excite, eca.
+timm.models._efficientnet_blocks, rexnet; timm.layers.squeeze_excite, eca; transformers.models.mobilenet_v2 and
+efficientnet.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def excitation(first: str, second: str) -> Builder:
     """x * gate(x): global average, two small layers, a sigmoid or its like."""
 
     def build(block: Block) -> Node:
-        pool = block.steps("avgpool") or [block.layer(Pool("avg"), "avgpool")]
-        act = block.first("act1", "act", "relu", "activation")
-        gate = block.first("gate", "sigmoid", "scale_activation")
+        pool = block.steps("avgpool", "squeeze") or [block.layer(Pool("avg"), "avgpool")]
+        act = block.first("act1", "act", "relu", "activation", "act_reduce")
+        gate = block.first("gate", "sigmoid", "scale_activation", "act_expand")
         middle = [block.node(act)] if act else [block.layer(Activation("relu"), "act")]
         last = [block.node(gate)] if gate else [block.layer(Activation("sigmoid"), "gate")]
         path = (*pool, block.node(first), *block.steps("bn"), *middle, block.node(second), *last)
@@ -152,6 +153,15 @@ ENTRIES = (
         "dw_start pw_exp pw_proj",
         inverted("dw_start", "pw_exp", "dw_mid", "se", "pw_proj", "dw_end", "layer_scale", "drop_path"),
     ),
+    entry(
+        "conv_3x3 reduce_1x1", inverted("expand_1x1", "conv_3x3", "reduce_1x1"), "expand_1x1", r"\w*InvertedResidual"
+    ),
+    entry(
+        "depthwise_conv squeeze_excite projection",
+        inverted("expansion", "depthwise_conv", "squeeze_excite", "projection"),
+        "expansion",
+    ),
+    entry("squeeze reduce expand", excitation("reduce", "expand"), "act_reduce act_expand"),
     entry("fc1 fc2 activation scale_activation avgpool", excitation("fc1", "fc2")),
     entry("avg_pool fc", gated_channels("avg_pool", "fc"), "avg_pool", r"(?:SE|Squeeze|Channel)\w*"),
     entry("avgpool fc", gated_channels("avgpool", "fc"), "avgpool", r"(?:SE|Squeeze|Channel)\w*"),

@@ -50,9 +50,11 @@ def pyramid(block: Block) -> Node:
 
 def two_towers(block: Block) -> Node:
     """CLIP: an image tower and a text tower that meet in a similarity; the image tower is followed."""
-    block.hide(1, "logit_scale")
+    biased = block.module.cls.startswith("Siglip")
+    block.hide(1 + biased, "logit_scale and logit_bias" if biased else "logit_scale")
     for name in ("text_model", "text_projection"):
-        block.aside(name, "the text tower, beside the image tower that is followed")
+        if name in block:
+            block.aside(name, "the text tower, beside the image tower that is followed")
     block.known("two towers; the image tower is followed")
     return Sequence(tuple(block.steps("vision_model", "visual_projection")), block.path)
 
@@ -117,5 +119,6 @@ ENTRIES = (
     entry("backbone anchor_generator head", detector),
     entry("body fpn", pyramid),
     entry("text_model vision_model visual_projection text_projection", two_towers),
+    entry("text_model vision_model", two_towers, "text_model", r"Siglip\w*"),
     entry("conv_kxk conv_1x1 act", rep_vgg, "identity drop_path attn"),
 )

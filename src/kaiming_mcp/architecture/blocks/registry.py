@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from kaiming_mcp.architecture.blocks import (
+    any_transformer,
     attention,
     bert,
     convnext,
@@ -21,7 +22,7 @@ from kaiming_mcp.architecture.blocks import (
     vision_transformer,
     wrappers,
 )
-from kaiming_mcp.architecture.blocks.block import Block, Context, Entry, unknown
+from kaiming_mcp.architecture.blocks.block import Block, Builder, Context, Entry, unknown
 from kaiming_mcp.architecture.ir import Node, Sequence
 from kaiming_mcp.architecture.parameters import total_parameters
 from kaiming_mcp.architecture.torch_repr import Module
@@ -41,17 +42,17 @@ ENTRIES: tuple[Entry, ...] = (
     *gpt.ENTRIES,
     *bert.ENTRIES,
     *attention.ENTRIES,
-    *wrappers.NAMED,
 )
 
 
 def find_block(module: Module) -> Callable[[Module, str, Context], Node] | None:
     """The builder of a known block, by the names of its children; None for any other module."""
     names = frozenset(c.name for c in module.children)
-    if not names or len(names) < len(module.children) or module.cls in {"Sequential", "ModuleList", "ModuleDict"}:
+    if not names or len(names) < len(module.children) or module.cls in {"Sequential", "ModuleList"}:
         return None
     found = _entry(module.cls, names)
-    return None if found is None else lambda m, path, context: _built(found, Block(m, path, context))
+    build = found.build if found else _by_parts(module, names)
+    return None if build is None else lambda m, path, context: _built(build, Block(m, path, context))
 
 
 @lru_cache(maxsize=4096)
@@ -59,9 +60,20 @@ def _entry(cls: str, names: frozenset[str]) -> Entry | None:
     return next((e for e in ENTRIES if e.fits(cls, names)), None)
 
 
-def _built(found: Entry, block: Block) -> Node:
+def _by_parts(module: Module, names: frozenset[str]) -> Builder | None:
+    """Blocks whose parts or whose class's name tell them, whatever their children are called."""
+    if any_transformer.is_transformer_block(module):
+        return any_transformer.build
+    if wrappers.is_wavenet_layer(module):
+        return wrappers.wavenet_layer
+    if by_hand := attention.by_names(module):
+        return by_hand
+    return next((e.build for e in wrappers.NAMED if e.fits(module.cls, names)), None)
+
+
+def _built(build: Builder, block: Block) -> Node:
     """The block, with the children that its builder did not place: beside the path, or behind it if unknown."""
-    node = found.build(block)
+    node = build(block)
     width = block.context.width
     left = [name for name in block.children if name not in block.used]
     for name in left:

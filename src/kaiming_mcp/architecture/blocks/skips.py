@@ -64,7 +64,7 @@ def with_concatenations(root: Node) -> Joined | None:
         done.append(_Step(node, _after(node, done[-1].width if done else 0)))
     if not places:
         return None
-    return Joined(Sequence(tuple(step.node for step in done)), tuple(places))
+    return Joined(Sequence(tuple(step.node for step in done), basis="assumed"), tuple(places))
 
 
 def _feature(done: list[_Step], width: int) -> int | None:

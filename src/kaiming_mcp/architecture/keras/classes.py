@@ -14,6 +14,7 @@ def resolve(row: Row) -> str:
     if start == row.cls:
         return start
     known = [name for name in _NAMES if name.startswith(start)] if len(start) > 2 else []
+    known = [name for name in known if name.removesuffix("V1") == name or name.removesuffix("V1") not in known]
     if len(known) > 1:
         # Keras names a layer after its class: `conv2d_transpose_1`.
         plain = re.sub(r"_\d+$", "", row.name.removesuffix(CUT)).replace("_", "")

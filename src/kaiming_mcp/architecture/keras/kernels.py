@@ -244,10 +244,14 @@ def _window(n: int | None, m: int | None, pad: int) -> tuple[int, int, int]:
         return (3, 1, 1) if m > 1 else (1, 1, 0)
     if m == 1:
         return n, n, 0
-    for s in _strides(n + pad, m):
-        for k in (*range(max(2, s), s + 3), n + pad - (m - 1) * s):
-            if k > 1 and m in _lengths(n + pad, k, s):
-                return k, s, _zeros(n, m, k, s)
+    strides = _strides(n + pad, m)
+    # Keras's default is a stride as wide as the window; a window far wider than its stride comes last.
+    near = sorted(
+        ((k, s) for s in strides for k in range(max(2, s), s + 3)), key=lambda w: (w[0] - w[1], abs(n / m - w[1]))
+    )
+    for k, s in (*near, *((n + pad - (m - 1) * s, s) for s in reversed(strides))):
+        if k > 1 and m in _lengths(n + pad, k, s):
+            return k, s, _zeros(n, m, k, s)
     s = max(1, round(n / m))
     return s, s, 0
 

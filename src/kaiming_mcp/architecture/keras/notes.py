@@ -24,6 +24,7 @@ from kaiming_mcp.architecture.ir import (
 )
 
 CONFIG = "model.get_config()"
+ACTIVATIONS_UNSHOWN = "(activation=...) are not shown by summary()"
 MOST_NAMED = 3
 
 
@@ -59,7 +60,7 @@ def hidden_activations(vertices: Sequence[Vertex]) -> list[Assumption]:
     names = list(dict.fromkeys(reversed(bare)))
     return [
         Assumption(
-            "activations inside Dense/Conv layers (activation=...) are not shown by summary(), so none was taken: "
+            f"activations inside Dense/Conv layers {ACTIVATIONS_UNSHOWN}, so none was taken: "
             f"{len(names)} of {len(weighted)} have no activation layer after them ({listed(names)})",
             f"{CONFIG}, or the code that builds the model",
         )

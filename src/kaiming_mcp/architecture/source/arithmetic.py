@@ -9,9 +9,11 @@ from dataclasses import replace
 from kaiming_mcp.architecture.graph import Join
 from kaiming_mcp.architecture.ir import Activation, Embedding, Layer, Linear, Opaque, Reshape, Scale
 from kaiming_mcp.architecture.source.machine import LARGEST_NUMBER, LONGEST_STRING, MOST_ITEMS, Machine
+from kaiming_mcp.architecture.source.remarks import SHARED
 from kaiming_mcp.architecture.source.values import (
     Call,
     Items,
+    Object,
     Parameter,
     Scores,
     Table,
@@ -46,7 +48,13 @@ def combine(machine: Machine, sign: str, left: Value, right: Value, call: Call) 
     for value in (left, right):
         if isinstance(value, Weight):
             return replace(value, changed=True)
-    return _on_plain(sign, left, right, call)
+    found = _on_plain(sign, left, right, call)
+    if sign == "*" and isinstance(found, Items) and len(found.values) > 1 and isinstance(found.values[0], Object):
+        machine.assume(
+            f"line {call.line}: {call.text[:60]} {SHARED}",
+            "a list comprehension, if each is to have weights of its own",
+        )
+    return found
 
 
 def _on_plain(sign: str, left: Value, right: Value, call: Call) -> Value:

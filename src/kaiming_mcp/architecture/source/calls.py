@@ -7,7 +7,7 @@ import re
 from kaiming_mcp.architecture.source import functional
 from kaiming_mcp.architecture.source.arithmetic import combine
 from kaiming_mcp.architecture.source.constants import constant, flat, made, parameter
-from kaiming_mcp.architecture.source.initialization import gain, initialize
+from kaiming_mcp.architecture.source.initialization import gain, initialize, times
 from kaiming_mcp.architecture.source.keras_calls import call_keras, method
 from kaiming_mcp.architecture.source.machine import Follower
 from kaiming_mcp.architecture.source.modules import call_base, call_module, input_shape
@@ -44,6 +44,7 @@ from kaiming_mcp.architecture.source.values import (
     Unknown,
     Value,
     Weight,
+    number,
     tuple_of,
     whole,
 )
@@ -255,7 +256,10 @@ def _of_weight(follower: Follower, held: Parameter | Weight, name: str, call: Ca
         return len(held.shape) if held.shape is not None else Unknown(call.text)
     if name.endswith("_") and name not in {"requires_grad_", "t_", "unsqueeze_", "squeeze_"}:
         if name in {"mul_", "div_"} and isinstance(held, Weight):
-            machine.started[held.owner, "weight"] = "?"
+            factor = number(call.values[0]) if len(call.values) == 1 else None
+            before = machine.started.get((held.owner, "weight"), "")
+            by = None if factor is None else factor if name == "mul_" else 1 / factor if factor else None
+            machine.started[held.owner, "weight"] = times(before, by)
             return held
         return initialize(machine, name, joined)
     if name in {"size", "numel", "nelement", "item", "tolist"}:

@@ -39,7 +39,7 @@ def networks(evaluator: Evaluator, module: ast.Module, wanted: str) -> tuple[Net
             own[root] = evaluator.machine.assumptions
         evaluator.machine.assumptions = before
     if not found and not classes:
-        found = _returned(evaluator)
+        found = _returned(evaluator) or _alone(evaluator)
     if not found and classes:
         name, cls = list(classes.items())[-1]
         found = [(default_instance(evaluator, cls), name)]
@@ -173,6 +173,13 @@ def _returned(evaluator: Evaluator) -> list[tuple[Object, str]]:
             if isinstance(made, Object) and is_module(made):
                 return [(made, name)]
     return []
+
+
+def _alone(evaluator: Evaluator) -> list[tuple[Object, str]]:
+    """The one layer that the text makes and names."""
+    bound = {v for v in evaluator.globals.names.values() if isinstance(v, Object)}
+    made = [o for o in evaluator.machine.instances if o in bound and o.printed is not None]
+    return [(made[0], _name(evaluator, made[0]))] if len(made) == 1 else []
 
 
 def _is_ready(function: Function) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from kaiming_mcp.architecture.source.arithmetic import combine
 from kaiming_mcp.architecture.source.attributes import attribute
@@ -225,7 +226,9 @@ def _subscript(follower: Follower, value: Value, at: ast.expr, scope: Scope, nod
         return Parameter(
             value.shape, value.fill, value.std, value.trained, value.causal, source=source, path=value.path
         )
-    if isinstance(value, Weight | Scores | Known | Class):
+    if isinstance(value, Weight):
+        return replace(value, part=True)
+    if isinstance(value, Scores | Known | Class):
         return value
     if isinstance(at, ast.Slice):
         return _sliced(follower, value, at, scope, call)

@@ -132,7 +132,10 @@ def _as_class(machine: Machine, cls: str, tensor: Tensor, call: Call) -> Tensor:
         return machine.layer(Reshape("identity"), call, tensor)
     shown = ", ".join(f"{k}={written(v)}" for k, v in arguments.items())
     op = to_layer(Module("", cls, shown), "").op
-    return machine.layer(op, call, tensor)
+    out = machine.layer(op, call, tensor)
+    if isinstance(op, Activation) and call.named.get("inplace") is True:
+        machine.overwrite(tensor, out, call.line)
+    return out
 
 
 def _signed(machine: Machine, sign: str, call: Call) -> Value:

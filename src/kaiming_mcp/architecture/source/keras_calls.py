@@ -22,7 +22,9 @@ from kaiming_mcp.architecture.ir import (
     Scale,
     Shape,
 )
-from kaiming_mcp.architecture.source.keras_layers import Dims, activation_of, names_of, step
+from kaiming_mcp.architecture.source.keras_channels import in_order, note_cell
+from kaiming_mcp.architecture.source.keras_layers import Dims, activation_of, names_of
+from kaiming_mcp.architecture.source.keras_one import modern, orders
 from kaiming_mcp.architecture.source.machine import Machine
 from kaiming_mcp.architecture.source.torch_calls import order_of
 from kaiming_mcp.architecture.source.values import (
@@ -62,8 +64,10 @@ _INITIALIZERS = (
 def call_keras(machine: Machine, name: str, call: Call) -> Value:
     """keras.layers.Dense(...), keras.Model(...), keras.layers.add([...]) and the like."""
     last = name.rpartition(".")[2]
-    arguments = dict(zip(names_of(last), call.values, strict=False)) | call.named
-    arguments |= {f"#{i}": v for i, v in enumerate(call.values) if i >= len(names_of(last))}
+    names = orders(last, call.values).split() or names_of(last)
+    arguments = dict(zip(names, call.values, strict=False)) | call.named
+    arguments |= {f"#{i}": v for i, v in enumerate(call.values) if i >= len(names)}
+    arguments = modern(last, arguments)
     if last == "Input":
         return _input(machine, _dims(arguments))
     if last in _JOINS and name.startswith("keras.layers."):
@@ -90,7 +94,8 @@ def _dims(arguments: dict[str, Value]) -> Dims:
         whole_shape = arguments.get("batch_shape", arguments.get("batch_input_shape"))
         shape = Items(whole_shape.values[1:]) if isinstance(whole_shape, Items) else None
     if "input_dim" in arguments and "output_dim" not in arguments:
-        return (whole(arguments["input_dim"]),)
+        dim = whole(arguments["input_dim"])
+        return (whole(arguments["input_length"]), dim) if "input_length" in arguments else (dim,)
     if isinstance(shape, Items):
         return tuple(whole(v) for v in shape.values)
     return (whole(shape),) if whole(shape) is not None else None
@@ -120,6 +125,10 @@ def add(model: Object, layer: Value, machine: Machine) -> None:
     if isinstance(layer, Tensor):
         dims = machine.shapes.get(layer.vertex)
         layer = Object(None, "keras.layers.InputLayer", {}, None, {"shape": Items([*(dims or ())])})
+    if isinstance(layer, Unknown):
+        # What is not known stays in its place.
+        title = re.match(r"(?:\w+\.)*(\w+)", layer.text)
+        layer = Object(None, f"keras.layers.{title[1] if title else 'unknown'}", line=0)
     if isinstance(layer, Object) and layer.cls is None and layer.base.startswith("torch.nn."):
         layer = _as_keras(layer)
     model.attributes[str(len(model.attributes))] = layer
@@ -131,7 +140,7 @@ def _as_keras(layer: Object) -> Object:
     renamed = {
         k: own[order.index(k)] for k in layer.arguments if k in order and order.index(k) < len(own) and k not in own
     }
-    arguments = {renamed.get(k, k): v for k, v in layer.arguments.items()}
+    arguments = modern(layer.title, {renamed.get(k, k): v for k, v in layer.arguments.items()})
     return Object(None, f"keras.layers.{layer.title}", {}, None, arguments, line=layer.line)
 
 
@@ -189,7 +198,7 @@ def _emitted(machine: Machine, layer: Object, tensor: Tensor) -> Tensor:
         machine.shapes[tensor.vertex] = _dims(layer.arguments)
         return tensor
     dims = _dims_at(machine, tensor.vertex) or _dims(layer.arguments)
-    made = step(last, layer.arguments, dims)
+    made = in_order(machine, layer, last, dims)
     if dims is None and any(isinstance(op, Opaque) and op.parameters is None for op in made.ops):
         machine.assume(
             f"line {layer.line}: no shape of the input in the text, so {last} has no size",
@@ -199,11 +208,15 @@ def _emitted(machine: Machine, layer: Object, tensor: Tensor) -> Tensor:
     key = name or f"layer {len(machine.keys) + 1}"
     key = machine.keys.setdefault(layer, key)
     at = tensor
+    words = _words(_initializer(layer))
     for i, op in enumerate(made.ops):
-        at = machine.add(Layer(op, name, machine.origin(layer.line)), (at.vertex,), f"{key}[{i}]")
+        weighted = isinstance(op, Linear | Conv | Recurrent)
+        if weighted:
+            machine.started[layer, "weight"] = words
+        own = words if weighted and words not in {"keras", "?"} else ""
+        at = machine.add(Layer(op, name, machine.origin(layer.line), start=own), (at.vertex,), f"{key}[{i}]")
         _one_bias(machine, layer, op, last)
-    if any(isinstance(op, Linear | Conv | Recurrent) for op in made.ops):
-        machine.started[layer, "weight"] = _words(layer.arguments.get("kernel_initializer"))
+    note_cell(machine, layer, made)
     machine.shapes[at.vertex] = made.dims
     return at
 
@@ -225,7 +238,7 @@ def start(machine: Machine, root: Object) -> None:
     """The shape that model.build or a call of the model tells a class of the text."""
     dims = _dims(root.arguments)
     machine.shapes = {} if dims is None else {0: dims}
-    shape = _shape(dims)
+    shape = _shape(machine, dims)
     if shape is not None:
         machine.examples.setdefault(root, shape)
 
@@ -292,16 +305,20 @@ def output(machine: Machine, model: Object) -> tuple[Tensor | None, Shape | None
         result = call_layer(machine, model, Call([start], {}, model.line))
         first = next((v for v in model.attributes.values() if isinstance(v, Object)), None)
         dims = machine.shapes.get(start.vertex) or (None if first is None else _dims(first.arguments))
-        return (result if isinstance(result, Tensor) else None), _shape(dims)
+        return (result if isinstance(result, Tensor) else None), _shape(machine, dims)
     start, end = _first(model.attributes.get("inputs")), _first(model.attributes.get("outputs"))
-    return end, None if start is None else _shape(machine.shapes.get(start.vertex))
+    return end, None if start is None else _shape(machine, machine.shapes.get(start.vertex))
 
 
-def _shape(dims: Dims) -> Shape | None:
+def _shape(machine: Machine, dims: Dims) -> Shape | None:
     if not dims or any(d is not None and d < 1 for d in dims):
         return None
-    sizes = [d for d in dims[:-1] if d is not None]
-    return Shape(dims[-1], tuple(sizes) if len(sizes) == len(dims) - 1 else None)
+    # The channels stand at one end, the positions are the rest.
+    order = [*dims]
+    features = order.pop(0 if machine.channels_first else -1)
+    rest = tuple(order)
+    sizes = [d for d in rest if d is not None]
+    return Shape(features, tuple(sizes) if len(sizes) == len(rest) else None)
 
 
 def pruned(vertices: list[Vertex], end: int) -> tuple[list[Vertex], int]:
@@ -315,6 +332,14 @@ def pruned(vertices: list[Vertex], end: int) -> tuple[list[Vertex], int]:
     order = sorted(kept)
     place = {at: i for i, at in enumerate(order)}
     return [replace(vertices[at], inputs=tuple(place[i] for i in vertices[at].inputs)) for at in order], place[end]
+
+
+def _initializer(layer: Object) -> Value:
+    """What starts the kernel: of a wrapper, that of the layer inside; of a depthwise kernel, its own argument."""
+    inner = layer.arguments.get("layer")
+    arguments = inner.arguments if isinstance(inner, Object) else layer.arguments
+    depthwise = layer.title.startswith("Depthwise")
+    return arguments.get("depthwise_initializer" if depthwise else "kernel_initializer")
 
 
 def _words(value: Value) -> str:

@@ -22,6 +22,7 @@ from kaiming_mcp.architecture.ir import (
     Reshape,
     Shape,
 )
+from kaiming_mcp.architecture.source.remarks import OVERWRITTEN
 from kaiming_mcp.architecture.source.values import (
     Call,
     Class,
@@ -80,7 +81,9 @@ class Machine:
     """The state of one reading. `vertices` is None outside of every forward.
 
     For Keras, `symbolic` marks a graph that begins with keras.Input, `shapes` the sizes that leave a vertex, `keys`
-    the names of layers, and `inner` models that another one calls.
+    the names of layers, `inner` models that another one calls, and `channels_first` that its windows have their
+    channels before the positions. `replaced` holds the vertices that a layer overwrote in place, with what stands there
+    now and the line, `copied` those of which the text has a clone.
     """
 
     lines: list[str]
@@ -91,12 +94,15 @@ class Machine:
     shapes: dict[int, tuple[int | None, ...] | None] = field(default_factory=dict[int, "tuple[int | None, ...] | None"])
     keys: dict[Object, str] = field(default_factory=dict[Object, str])
     inner: set[Object] = field(default_factory=set[Object])
+    channels_first: bool = False
     building: int = 0
     assumptions: dict[Assumption, None] = field(default_factory=dict[Assumption, None])
     used: set[Object | Parameter] = field(default_factory=set["Object | Parameter"])
     cuts: dict[tuple[int, tuple[int, ...]], list[int]] = field(
         default_factory=dict[tuple[int, tuple[int, ...]], list[int]]
     )
+    replaced: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    copied: set[int] = field(default_factory=set[int])
     differences: list[Difference] = field(default_factory=list[Difference])
     tied: list[tuple[Object, Object]] = field(default_factory=list[tuple[Object, Object]])
     started: dict[tuple[Object, str], str] = field(default_factory=dict[tuple[Object, str], str])
@@ -168,12 +174,28 @@ class Machine:
     def settled(self, tensor: Tensor) -> Tensor:
         """The tensor; a part of a projection's output becomes a projection of its own."""
         if not tensor.sizes:
-            return tensor
+            return self._now(tensor)
         parts = self.cuts.get((tensor.vertex, tensor.sizes)) or self._cut(tensor.vertex, tensor.sizes)
         if not parts:
             name = f"part {tensor.index + 1} of {len(tensor.sizes)}"
             return self.add(Layer(Opaque(name, "", 0)), (tensor.vertex,))
         return Tensor(parts[tensor.index], tensor.heads, 0, 0, (), tensor.flipped)
+
+    def overwrite(self, tensor: Tensor, by: Tensor, line: int) -> None:
+        """A layer that works in place: every name of the tensor now means what the layer gave."""
+        if not tensor.sizes and tensor.vertex not in self.copied and tensor.vertex != by.vertex:
+            self.replaced[tensor.vertex] = by.vertex, line
+
+    def _now(self, tensor: Tensor) -> Tensor:
+        found = self.replaced.get(tensor.vertex)
+        if found is None:
+            return tensor
+        self.assume(
+            f"line {found[1]}: a layer with inplace=True {OVERWRITTEN}: it is then the layer's output (a skip that "
+            "starts there is not the identity)",
+            "inplace=False, if the input itself is meant",
+        )
+        return self._now(replace(tensor, vertex=found[0]))
 
     def is_cut(self, tensor: Tensor) -> bool:
         """Whether parts of this vertex are projections of their own already."""

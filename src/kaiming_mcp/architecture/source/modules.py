@@ -121,6 +121,8 @@ def call_base(follower: Follower, module: Object, call: Call) -> Value:
     if layer is None:
         return tensor if module.cls is None else machine.opaque(module.title, call.text, call, tensor)
     out = machine.add(layer, (machine.settled(tensor).vertex,), module.path)
+    if isinstance(layer.op, Activation) and module.arguments.get("inplace") is True:
+        machine.overwrite(tensor, out, module.line or call.line)
     if isinstance(layer.op, Recurrent):
         return _recurrent(layer.op, base, out)
     return out

@@ -46,7 +46,10 @@ _ALIASES = (
 _FUNCTIONS = frozenset({"add", "concatenate", "multiply", "average", "subtract"})
 _KERAS = frozenset(
     "Dense Conv1D Conv2D Conv3D MaxPooling1D MaxPooling2D AveragePooling2D GlobalAveragePooling2D BatchNormalization "
-    "Activation SimpleRNN Bidirectional TimeDistributed LayerNormalization Concatenate Conv2DTranspose Input".split()
+    "Activation SimpleRNN Bidirectional TimeDistributed LayerNormalization Concatenate Conv2DTranspose Input "
+    "Convolution1D Convolution2D Convolution3D MaxPooling3D AveragePooling1D AveragePooling3D GlobalMaxPooling1D "
+    "GlobalMaxPooling2D GlobalAveragePooling1D UpSampling1D UpSampling2D ZeroPadding2D SeparableConv2D "
+    "DepthwiseConv2D RepeatVector SpatialDropout1D SpatialDropout2D".split()
 )
 """Classes of Keras that pastes use without importing them, and that torch does not have."""
 

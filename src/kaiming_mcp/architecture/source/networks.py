@@ -9,12 +9,14 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.graph import to_tree
 from kaiming_mcp.architecture.ir import Assumption, Difference, Embedding, Layer, Linear, Network, Node, Sequence
 from kaiming_mcp.architecture.listing import listed
+from kaiming_mcp.architecture.rewrite import without_starts
 from kaiming_mcp.architecture.source.evaluator import Evaluator, first_tensor
 from kaiming_mcp.architecture.source.initialization import summary
 from kaiming_mcp.architecture.source.keras_calls import output, pruned, start
 from kaiming_mcp.architecture.source.machine import EXAMPLE, Machine
 from kaiming_mcp.architecture.source.modules import call_module
 from kaiming_mcp.architecture.source.objects import method_of, tree
+from kaiming_mcp.architecture.source.sums import sumless
 from kaiming_mcp.architecture.source.torch_calls import CONTAINERS, held, leaf
 from kaiming_mcp.architecture.source.transformers import TRANSFORMERS, modules_in
 from kaiming_mcp.architecture.source.values import Call, Function, Object, Parameter, Tensor, Value
@@ -34,6 +36,7 @@ def to_network(evaluator: Evaluator, root: Object, name: str) -> Network:
         return _keras(machine, root, name)
     modules = tree(root)
     machine.vertices, machine.used, machine.cuts, machine.differences = [], set(), {}, []
+    machine.replaced, machine.copied = {}, set()
     machine.add(None)
     start(machine, root)
     value = _called(evaluator, root)
@@ -46,14 +49,21 @@ def to_network(evaluator: Evaluator, root: Object, name: str) -> Network:
             "Send the class with its __init__ and forward, and the classes that it uses."
         )
     found = to_tree(machine.vertices, machine.settled(output).vertex)
-    words, unclear = summary(machine, modules)
+    start_of = summary(machine, modules)
+    words, unclear, root_node = start_of.words, start_of.unclear, start_of.given_to(_sequence(found.root))
     if root.base.startswith("keras."):
         words, unclear = _one_of([w for (m, _), w in machine.started.items() if m in modules])
+    if not words.startswith("own"):
+        root_node = without_starts(root_node)
     network = Network(
         name,
-        _sequence(found.root),
+        root_node,
         machine.examples.get(root),
-        tuple(dict.fromkeys([*machine.assumptions, *found.assumptions, *([unclear] if unclear else [])])),
+        tuple(
+            dict.fromkeys(
+                [*machine.assumptions, *found.assumptions, *sumless(modules), *([unclear] if unclear else [])]
+            )
+        ),
         _merged([*found.differences, *machine.differences, *_differences(machine, modules)]),
         sum(modules_in(m) for m in modules),
         words,
@@ -74,9 +84,10 @@ def _keras(machine: Machine, root: Object, name: str) -> Network:
     found = to_tree(vertices, last)
     machine.vertices = graph
     words, unclear = _one_of([w for key, w in machine.started.items() if key not in used or graph])
+    root_node = _sequence(found.root)
     return Network(
         name,
-        _sequence(found.root),
+        root_node if words.startswith("own") else without_starts(root_node),
         shape,
         tuple(dict.fromkeys([*machine.assumptions, *found.assumptions, *([unclear] if unclear else [])])),
         _merged([*found.differences, *machine.differences]),
@@ -87,14 +98,16 @@ def _keras(machine: Machine, root: Object, name: str) -> Network:
 
 
 def _one_of(found: list[str]) -> tuple[str, Assumption | None]:
-    """The kernel initializer of a model of Keras, where one covers all weights."""
+    """The kernel initializer of a model of Keras where one covers all weights, else each layer's own."""
     words = list(dict.fromkeys(found))
-    if len(words) < 2:
-        return (words[0] if words and words[0] != "?" else ""), None
-    return "", Assumption(
-        f"the code starts its layers in different ways ({', '.join(words[:4])}); none covers all weights",
+    unclear = Assumption(
+        f"{found.count('?')} kernel initializer(s) in the code were not understood; Keras's default is taken for them",
         "the argument initialization, e.g. he or std 0.02",
     )
+    if len(words) == 1 and words[0] != "?":
+        return words[0], None
+    own = any(w not in {"?", "keras"} for w in words)
+    return ("own keras" if own else ""), (unclear if "?" in words else None)
 
 
 def _sequence(node: Node) -> Node:
@@ -131,6 +144,7 @@ def _in_order(evaluator: Evaluator, root: Object, modules: list[Object]) -> Tens
     """Layers in order of registration, where no forward tells another one."""
     machine = evaluator.machine
     machine.vertices, machine.used, machine.cuts = [], set(), {}
+    machine.replaced, machine.copied = {}, set()
     at = machine.add(None)
     for module in modules:
         composite = module.base.rpartition(".")[2]

@@ -11,8 +11,11 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Reading
 from kaiming_mcp.architecture.source.discovery import networks
 from kaiming_mcp.architecture.source.evaluator import Evaluator
+from kaiming_mcp.architecture.source.keras_calls import MODELS
 from kaiming_mcp.architecture.source.machine import EXAMPLE, Machine
 from kaiming_mcp.architecture.source.pieces import as_class
+from kaiming_mcp.architecture.source.torch_calls import CONTAINERS
+from kaiming_mcp.architecture.source.transformers import TRANSFORMERS
 
 LONGEST_SOURCE, MOST_PROSE = 500_000, 20
 
@@ -24,6 +27,11 @@ _SIGNS = re.compile(
     r"self\.\w{1,80} ?= ?(?:nn\.|torch\.nn\.)|\w{1,80} ?= ?(?:nn|torch\.nn)\.\w{1,40}\(|return nn\.Sequential\()",
     re.MULTILINE,
 )
+_BARE = re.compile(
+    r"\s*(?:(?:torch\.)?nn\.[A-Z]\w{0,40}\(|(?:tf\.)?keras\.(?:\w{1,20}\.)?[A-Z]\w{0,40}\(|"
+    r"Sequential\(\s*(?:\[|\*|(?:nn\.|layers\.)?[A-Z]\w{0,40}\())"
+)
+"""A call that builds a layer or a model, with no name for it."""
 _PROSE = re.compile(r"[^\W\d][\w'-]{0,40}[,:]? +[\w'(]")
 _KEYWORD = re.compile(
     r"(?:class|def|import|from|for|while|if|elif|else|return|with|try|async|raise|assert|del|global)\b"
@@ -34,7 +42,18 @@ _FENCE = re.compile(r"```(?:python|py|python3)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTA
 
 def looks_like_source(text: str) -> bool:
     """Whether the text holds Python source of a network."""
-    return bool(_SIGNS.search(text[:LONGEST_SOURCE]))
+    return bool(_SIGNS.search(text[:LONGEST_SOURCE])) or is_bare(text)
+
+
+def is_bare(text: str) -> bool:
+    """Whether the text is one call that builds a layer or a model."""
+    if len(text) > LONGEST_SOURCE or not _BARE.match(text):
+        return False
+    try:
+        body = _tree(textwrap.dedent(text).strip()).body
+    except (SyntaxError, ReadError):
+        return False
+    return len(body) == 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Call)
 
 
 def read_source(text: str, wanted: str = "") -> Reading:
@@ -43,7 +62,7 @@ def read_source(text: str, wanted: str = "") -> Reading:
     Raises:
         ReadError: the text is not complete Python, too large, or holds no network.
     """
-    evaluator, module = follow(text)
+    evaluator, module = follow(_named(text) if is_bare(text) else text)
     try:
         found = networks(evaluator, module, wanted)
         if not found and (whole := as_class(module)) is not None:
@@ -54,6 +73,14 @@ def read_source(text: str, wanted: str = "") -> Reading:
         raise ReadError(f"No network was found in this source. Expected {EXAMPLE}.")
     keras = any(o.base.startswith("keras.") for o in evaluator.machine.instances)
     return Reading("keras-source" if keras else "python-source", found)
+
+
+def _named(text: str) -> str:
+    """A bare call under a name; one layer alone becomes a model of one layer."""
+    bare = textwrap.dedent(text).strip()
+    title = bare.partition("(")[0].rpartition(".")[2]
+    whole = title in CONTAINERS | MODELS or title in TRANSFORMERS
+    return f"model = {bare}" if whole else f"model = nn.Sequential({bare})"
 
 
 def follow(text: str) -> tuple[Evaluator, ast.Module]:

@@ -49,6 +49,8 @@ def _sizes(call: Call) -> list[int | None]:
 def moved(machine: Machine, name: str, tensor: Tensor, call: Call) -> Value:
     """A tensor whose numbers are moved about."""
     sizes = _sizes(call)
+    if name == "clone":
+        machine.copied.add(tensor.vertex)
     match name:
         case "view" | "reshape" | "unflatten":
             return _viewed(machine, tensor, sizes, call)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from kaiming_mcp.architecture.source.arithmetic import combine
 from kaiming_mcp.architecture.source.attributes import assign
+from kaiming_mcp.architecture.source.initialization import set_part
 from kaiming_mcp.architecture.source.machine import Follower, Signal
 from kaiming_mcp.architecture.source.names import imported
 from kaiming_mcp.architecture.source.places import call_at, decide, defaults, sign_of
@@ -24,6 +25,7 @@ from kaiming_mcp.architecture.source.values import (
     Tensor,
     Unknown,
     Value,
+    Weight,
     whole,
 )
 
@@ -97,7 +99,10 @@ def bind(follower: Follower, target: ast.expr, value: Value, scope: Scope) -> No
         case ast.Attribute(value=inner, attr=name):
             assign(follower, follower.evaluate(inner, scope), name, value)
         case ast.Subscript(value=inner, slice=at):
-            _assign_item(follower, follower.evaluate(inner, scope), at, value, scope)
+            held = follower.evaluate(inner, scope)
+            if isinstance(held, Weight) and held.name.startswith("bias"):
+                set_part(follower.machine, held, value, call_at(follower, target))
+            _assign_item(follower, held, at, value, scope)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             for element, part in zip(elements, _unpacked(elements, value), strict=False):
                 bind(follower, element, part, scope)

@@ -12,7 +12,7 @@ from kaiming_mcp.architecture.ir import Layer, Op, Opaque, Pool, Sequence
 from kaiming_mcp.architecture.parameters import parameter_count, total_parameters
 from kaiming_mcp.architecture.source.machine import Machine
 from kaiming_mcp.architecture.source.transformers import TRANSFORMERS, build
-from kaiming_mcp.architecture.source.values import Call, Items, Object, Table, Value, written
+from kaiming_mcp.architecture.source.values import Call, Items, Object, Table, Value, tuple_of, whole, written
 from kaiming_mcp.architecture.torch_modules import is_known, to_layer
 from kaiming_mcp.architecture.torch_reader import to_network
 from kaiming_mcp.architecture.torch_repr import Module
@@ -90,11 +90,19 @@ def construct(machine: Machine, name: str, call: Call, into: Object | None = Non
             f"line {call.line}: {name} is taken for torch.nn.{cls}, by its name; what else it holds is not counted",
             f"the source of {name}",
         )
-    module.attributes |= {k: v for k, v in arguments.items() if k not in module.attributes}
+    module.attributes |= {k: _held(cls, k, v) for k, v in arguments.items() if k not in module.attributes}
     if cls not in TRANSFORMERS:
         shown = ", ".join(f"{k}={written(v)}" if k else written(v) for k, v in _shown(arguments))
         module.printed = Module("", cls, shown, line=call.line, text=machine.source(call.line))
     return module
+
+
+def _held(cls: str, name: str, value: Value) -> Value:
+    """An argument as the attribute that it becomes: a convolution keeps one number for each axis."""
+    axes = re.search(r"Conv(?:Transpose)?(\d)d", cls)
+    if axes and name in {"kernel_size", "stride", "padding", "dilation"} and whole(value) is not None:
+        return tuple_of([value] * int(axes[1]))
+    return value
 
 
 def bind(cls: str, call: Call) -> dict[str, Value]:

@@ -92,11 +92,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """The weight or bias of a layer; `changed` after arithmetic on it."""
+    """The weight or bias of a layer; `changed` after arithmetic on it, `part` for a slice of it."""
 
     owner: Object
     name: str
     changed: bool = False
+    part: bool = False
 
 
 @dataclass(eq=False, slots=True)

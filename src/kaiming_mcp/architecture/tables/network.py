@@ -34,7 +34,8 @@ def network(table: Table) -> Network:
     _count_again(table)
     builder = _Builder(table)
     module, _ = builder.module(table.root, (), ())
-    read = _in_this_order(to_network(module), table.root)
+    ran = any(row.output for row in walk(table.root))
+    read = _in_this_order(to_network(module, executed=ran), table.root)
     rows = by_path(table.root)
 
     def counted(node: Node) -> Node:

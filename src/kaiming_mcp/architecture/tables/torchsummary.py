@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Assumption, Reading
+from kaiming_mcp.architecture.tables.grouping import take_children
 from kaiming_mcp.architecture.tables.network import network
 from kaiming_mcp.architecture.tables.rows import Row, Table
 from kaiming_mcp.architecture.tables.text import Totals, count, limit, lines, size, totals
@@ -31,31 +32,6 @@ _ROW = re.compile(
 _FOUND = re.compile(rf"^{_ROW.pattern}$", re.MULTILINE)
 _UNCOUNTED = re.compile(r"(?:LSTM|GRU|RNN)(?:Cell)?|MultiheadAttention")
 _WHOLE_MODEL = "Model"
-
-# The rows before a block's own that are its children: classes in order, a downsampling may be left out.
-_PAIR = ("Conv2d", "BatchNorm2d")
-_BLOCKS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "BasicBlock": (
-        (*_PAIR, "ReLU", *_PAIR, *_PAIR, "ReLU"),
-        (*_PAIR, "ReLU", *_PAIR, "ReLU"),
-    ),
-    "Bottleneck": (
-        (*_PAIR, "ReLU", *_PAIR, "ReLU", *_PAIR, *_PAIR, "ReLU"),
-        (*_PAIR, "ReLU", *_PAIR, "ReLU", *_PAIR, "ReLU"),
-    ),
-    "InvertedResidual": (
-        (*_PAIR, "ReLU6", *_PAIR, "ReLU6", *_PAIR),
-        (*_PAIR, "ReLU6", *_PAIR),
-    ),
-    "_DenseLayer": (("BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "ReLU", "Conv2d"),),
-    "Fire": (("Conv2d", "ReLU", "Conv2d", "ReLU", "Conv2d", "ReLU"),),
-    "SqueezeExcitation": (
-        ("AdaptiveAvgPool2d", "Conv2d", "ReLU", "Conv2d", "Sigmoid"),
-        ("AdaptiveAvgPool2d", "Conv2d", "ReLU", "Conv2d", "Hardsigmoid"),
-        ("AdaptiveAvgPool2d", "Conv2d", "SiLU", "Conv2d", "Sigmoid"),
-    ),
-    "BasicConv2d": (_PAIR,),
-}
 
 
 def looks_like_torchsummary(text: str) -> bool:
@@ -106,7 +82,7 @@ def _row(found: re.Match[str], number: int) -> Row:
 def _table(rows: list[Row], end: Totals) -> Table:
     root = Row(_WHOLE_MODEL)
     for row in rows:
-        _take_children(row, root.children)
+        take_children(row, root.children)
         root.children.append(row)
     # Without a batch size, its place shows -1 and the size in memory counts one example.
     batch = max(1, next((row.output[0] for row in rows if row.output), 1))
@@ -121,20 +97,3 @@ def _assumed(rows: list[Row]) -> Iterator[Assumption]:
             f"torchsummary counts the `weight` and `bias` of a module alone: {classes} may hold more",
             "sum(p.numel() for p in model.parameters())",
         )
-
-
-def _take_children(row: Row, before: list[Row]) -> None:
-    """Move the children of a known block from the rows before it to below it."""
-    for pattern in _BLOCKS.get(row.cls, ()):
-        tail = before[-len(pattern) :]
-        if tuple(child.cls for child in tail) != pattern:
-            continue
-        del before[-len(pattern) :]
-        row.children = tail
-        if pattern[-3:-1] == _PAIR and pattern[-5:-3] == _PAIR:
-            shortcut = Row("Sequential", "", tail[-3].line, label="downsample", output=tail[-2].output, parent=row.cls)
-            shortcut.children = tail[-3:-1]
-            row.children = [*tail[:-3], shortcut, tail[-1]]
-        for child in row.children:
-            child.parent = row.cls
-        return

@@ -14,7 +14,9 @@ from kaiming_mcp.diagnosis.network.facts import (
     Given,
     assumed_facts,
     backward_rate,
+    closed_parts,
     forward_rate,
+    lone_facts,
     quiet_start,
     read_facts,
     signal_facts,
@@ -24,7 +26,9 @@ from kaiming_mcp.diagnosis.network.frame import form_of, frame
 from kaiming_mcp.diagnosis.network.own_init import doubted
 from kaiming_mcp.diagnosis.network.quoted import quotations
 from kaiming_mcp.diagnosis.network.removal import Removal, first_removal
+from kaiming_mcp.diagnosis.network.rules_attention import attention_findings
 from kaiming_mcp.diagnosis.network.rules_blocks import block_findings
+from kaiming_mcp.diagnosis.network.rules_code import code_findings
 from kaiming_mcp.diagnosis.network.rules_ends import end_findings
 from kaiming_mcp.diagnosis.network.rules_gain import COLLAPSED
 from kaiming_mcp.diagnosis.network.rules_layers import layer_findings
@@ -32,10 +36,13 @@ from kaiming_mcp.diagnosis.network.rules_shapes import shape_findings
 from kaiming_mcp.diagnosis.network.rules_signal import signal_findings
 from kaiming_mcp.diagnosis.network.rules_skips import skip_findings
 from kaiming_mcp.diagnosis.network.rules_sums import sum_findings
+from kaiming_mcp.diagnosis.network.rules_time import time_findings
+from kaiming_mcp.diagnosis.network.rules_zero import zero_findings
 from kaiming_mcp.diagnosis.network.subject import Course, Subject
 from kaiming_mcp.diagnosis.network.traced import predicted
 from kaiming_mcp.diagnosis.principles import INIT, RESIDUAL
 from kaiming_mcp.diagnosis.relevance import named_limit
+from kaiming_mcp.diagnosis.signal.facts import time_facts
 from kaiming_mcp.library import Library
 from kaiming_mcp.scaffold import SEVERITIES, Scaffold, power
 
@@ -44,6 +51,8 @@ LONGEST_NOTATION = 700
 TRACED = 0.5
 """Weight of a traced effect: more than the counts that order structural findings, less than a broken shape or signal."""
 VERY_DEEP = 100
+STEEP = math.log(1.5)
+"""ln of a steady factor per block beyond which a trunk grows by a rate and not by adding up."""
 _RULES = (
     signal_findings,
     skip_findings,
@@ -52,6 +61,10 @@ _RULES = (
     shape_findings,
     end_findings,
     layer_findings,
+    zero_findings,
+    attention_findings,
+    time_findings,
+    code_findings,
 )
 
 
@@ -62,6 +75,10 @@ def critique(subject: Subject, reading: Reading, given: Given, library: Library)
     here = subject.course
     if here is not None:
         signal_facts(subject, here)
+    else:
+        lone_facts(subject)
+    if subject.trace is not None:
+        time_facts(subject, subject.trace)
     found = [draft for rules in _RULES for draft in rules(subject)]
     if not given.initialization and not given.read:
         found = doubted(subject, found)
@@ -113,18 +130,41 @@ def _verdict(subject: Subject, here: Course | None, faults: list[Draft]) -> str:
     if faults and faults[0].severity != "low":
         more = f" {len(faults) - 1} lesser finding(s) follow." if len(faults) > 1 else ""
         blind = here is not None and here.across < COLLAPSED
-        return f"{faults[0].title}.{' The output barely depends on the input.' if blind else ''}{more}"
+        seen = f" {closed}." if (closed := closed_parts(subject)) else ""
+        return f"{faults[0].title}.{' The output barely depends on the input.' if blind else ''}{seen}{more}"
     small = f" Small things: {'; '.join(f.title for f in faults[:3])}." if faults else ""
-    unknown = subject.account.unknown
+    unknown, closed = subject.account.unknown, closed_parts(subject)
+    if closed:
+        signal = f": {_calm(subject, here)}" if here is not None else ""
+        return f"No fault in what was seen{signal}. {closed}.{small}"
     if unknown:
         named = ", ".join(name.partition("(")[0] for name in unknown[:3])
         return f"No fault in what could be read, but {len(unknown)} kinds of module are unknown ({named}).{small}"
     if here is None:
         return f"No structural fault was found; the signal was not computed ({subject.untraced}).{small}"
+    if subject.bare:
+        calm = _calm(subject, here)
+        return (
+            f"No fault in what is printed, but no nonlinearity is: of the linear layers alone, {calm}; {subject.decider} "
+            f"decides.{small}"
+        )
     if subject.wishes.symptom:
         calm = _calm(subject, here)
         return f'Nothing at initialization explains that "{subject.wishes.symptom}": {calm}.{small}'
+    if _unsettled(subject, here):
+        return f"No rule names a fault; the scale is not kept at initialization: {_calm(subject, here)}.{small}"
     return f"{'Sound' if faults else 'Nothing wrong here'} at initialization: {_calm(subject, here)}.{small}"
+
+
+def _unsettled(subject: Subject, here: Course) -> bool:
+    """Whether scale is lost or gained for a reason that no rule knows."""
+    return not here.healthy and not _adds_up(subject, here)
+
+
+def _adds_up(subject: Subject, here: Course) -> bool:
+    """Whether the change is that of a normed residual trunk."""
+    rate = here.forward.log_step or 0.0
+    return structure.has_skip(subject.network.root) and subject.normed and abs(rate) < STEEP
 
 
 def _calm(subject: Subject, here: Course) -> str:
@@ -135,15 +175,20 @@ def _calm(subject: Subject, here: Course) -> str:
     if here.healthy:
         return f"the signal keeps its scale over {here.depth} places, forward and backward"
     change = f"E[x²] changes x{power(here.log_forward)}, the gradient x{power(here.log_backward)}"
-    if structure.has_skip(subject.network.root) and subject.normed:
+    if _adds_up(subject, here):
         return (
             f"{change} over {here.depth} places, as a normed residual trunk does: a power of depth, not a rate"
             f"{quiet_start(subject)}"
         )
-    return f"{change} over {here.depth} places{steepest(subject)}, with no mechanism that the rules know"
+    return f"{change} over {here.depth} places{steepest(subject)}"
 
 
 def _first_change(subject: Subject, faults: list[Draft], removal: Removal) -> str:
+    here = subject.course
+    small = not faults or (subject.bare and faults[0].severity == "low")
+    if small and here is not None and (subject.bare or (not subject.wishes.symptom and _unsettled(subject, here))):
+        wanted = f"send {subject.decider}" if subject.decider else "measure one real batch"
+        return f"None yet: {wanted} first. To simplify, try first without {removal.what}."
     if faults:
         # Of several variants the first is enough here; the finding has the others.
         first = re.split(r"(?<=\]\.) ", faults[0].effect)[0]

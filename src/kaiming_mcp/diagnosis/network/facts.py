@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kaiming_mcp.architecture.ir import Concat, Difference, Norm, Reading, Repeat, layers, walk
+from kaiming_mcp.architecture.ir import Concat, Difference, Embedding, Norm, Reading, Repeat, layers, walk
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.rates import told
 from kaiming_mcp.diagnosis.network.subject import Course, Subject, course_of
@@ -15,7 +15,8 @@ from kaiming_mcp.signal.initialization import PYTORCH_DEFAULT, Initialization
 from kaiming_mcp.signal.station import Station
 
 MOST_DIFFERENCES, MOST_ASSUMPTIONS, MOST_MENTIONS, LONGEST_MENTION = 4, 4, 4, 60
-MOST_OF_IT = 0.4
+MOST_OF_IT, CLOSED = 0.4, 0.05
+"""Share of the change that names a layer; share of the parameters below which unseen modules are a small thing."""
 WIDE = 0.22
 """Standard deviation of ln E[x²] between seeds from which it is stated: x1.25."""
 
@@ -57,6 +58,22 @@ def read_facts(subject: Subject, reading: Reading) -> None:
     if account.unknown:
         text = f"at least {text}; unknown modules: {', '.join(account.unknown[:4])}"
     subject.facts.add(text, "read", account.total, "parameters")
+    if closed := closed_parts(subject):
+        subject.facts.add(
+            f"{closed}. Settled by: a deeper table, or print(model)", "read", account.closed, "parameters"
+        )
+
+
+def closed_parts(subject: Subject) -> str:
+    """How much of the network was not seen, where modules are counted without a look inside; "" where that is little."""
+    account = subject.account
+    if account.closed <= CLOSED * account.total:
+        return ""
+    modules = "module is" if account.closed_modules == 1 else "modules are"
+    return (
+        f"{account.closed_modules} {modules} counted without a look inside: {account.closed:,} of {account.total:,} "
+        f"parameters ({account.closed / account.total:.0%}) were not seen, and the signal passes them unchanged"
+    )
 
 
 def _explained(differences: tuple[Difference, ...]) -> str:
@@ -84,11 +101,24 @@ def assumed_facts(subject: Subject, given: Given) -> None:
     if len(made) > MOST_ASSUMPTIONS:
         more = "; ".join(a.statement.split(":")[0][:LONGEST_MENTION] for a in made[MOST_ASSUMPTIONS:][:MOST_MENTIONS])
         subject.facts.add(f"{len(made) - MOST_ASSUMPTIONS} further assumptions, about: {more}", "assumed")
-    if given.read and not subject.untraced:
-        subject.facts.add(f"the text gives the initialization: {subject.init.describe()}", "read")
-    elif given.initialization and not subject.untraced:
-        subject.facts.add(f"initialization as given: {subject.init.describe()}", "stated")
-    if subject.untraced:
+    if subject.bare:
+        subject.facts.add(
+            "no nonlinearity is printed, so that every number here is of the linear layers alone; a relu behind a layer would "
+            f"halve its E[x²]. Settled by: {subject.decider}",
+            "assumed",
+        )
+    followed = subject.trace is not None
+    started = [layer for layer, _ in layers(subject.network.root) if layer.start]
+    if given.read and followed and started and all(layer.basis == "assumed" for layer in started):
+        told = (
+            f"initialization not given, but these classes have their own: {subject.init.describe()}{_starts(subject)}"
+        )
+        subject.facts.add(told, "assumed", letter="F")
+    elif given.read and followed:
+        subject.facts.add(f"the text gives the initialization: {subject.init.describe()}{_starts(subject)}", "read")
+    elif given.initialization and followed:
+        subject.facts.add(f"initialization as given: {subject.init.describe()}{_starts(subject)}", "stated")
+    if not followed:
         return
     taken: list[str] = []
     if not given.initialization and not given.read and subject.init != PYTORCH_DEFAULT:
@@ -103,6 +133,42 @@ def assumed_facts(subject: Subject, given: Given) -> None:
         taken.append(f"batch = {subject.batch}, train mode")
     if taken:
         subject.facts.add("not given, so taken: " + "; ".join(taken), "assumed")
+
+
+def lone_facts(subject: Subject) -> None:
+    """What was computed where fewer than two places lie on one path."""
+    found = subject.trace.stations if subject.trace is not None else ()
+    for station in found[:MOST_MENTIONS]:
+        if math.isfinite(station.state.log_q):
+            subject.facts.add(
+                f"E[x²] behind `{station.path or station.label}`: {power(station.state.log_q)}, for "
+                + ("vectors of the table" if _has_table(subject) else "white input of unit variance"),
+                "computed",
+                bounded(station.state.log_q),
+                "second moment here",
+                "mean field",
+            )
+
+
+def _has_table(subject: Subject) -> bool:
+    first = next((layer for layer, _ in layers(subject.network.root)), None)
+    return first is not None and isinstance(first.op, Embedding)
+
+
+def _starts(subject: Subject) -> str:
+    """What single layers say of how they start."""
+    if not subject.init.own:
+        return ""
+    found: dict[str, list[str]] = {}
+    for layer, times in layers(subject.network.root):
+        if layer.start:
+            found.setdefault(layer.start, []).extend([layer.path or layer.origin.text] * min(times, LONGEST_MENTION))
+    listed = [
+        f"{words} for {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+        for words, places in [*found.items()][:MOST_MENTIONS]
+    ]
+    more = f"; {len(found) - MOST_MENTIONS} further kinds" if len(found) > MOST_MENTIONS else ""
+    return f": {'; '.join(listed)}{more}"
 
 
 def signal_facts(subject: Subject, here: Course) -> None:

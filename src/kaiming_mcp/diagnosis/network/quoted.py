@@ -16,7 +16,7 @@ _WORDS = (
     (r"does not fit (relu|leaky_relu|prelu|rrelu)", RECTIFIER),
     (r"does not fit|in the hidden layers|no gain can hold|gates multiply|Residual sums without", EXPONENTIAL),
     (r"ignores the input", DEPTH_SCALES),
-    (r"Deep plain stack", "not overly deep"),
+    (r"Deep plain stack:", "not overly deep"),
     (r"Multiplicative operations on the skip|multiplied by a constant", "Multiplicative manipulations"),
     (r"One-layer residual", "only a single layer"),
     (r"never negative", "last BN where"),

@@ -109,7 +109,8 @@ def _depth(subject: Subject) -> Removal:
         return Removal(what, (fact,), test)
     half, total = count // 2, subject.account.total
     less = held * half // count
-    share = f", which hold {less:,} of {total:,} parameters ({less / total:.0%})" if total else ""
+    # Weights that are used again are counted once in the total.
+    share = f", which hold {less:,} of {total:,} parameters ({less / total:.0%})" if total and held <= total else ""
     fact = subject.facts.add(f"depth: {half} of the {count} {kind}{share}", "read", half, kind)
     return Removal(f"{half} of the {count} {kind}", (fact,), test)
 

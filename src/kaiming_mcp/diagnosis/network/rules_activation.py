@@ -44,7 +44,9 @@ def saturation(subject: Subject, here: Course) -> Draft | None:
     swapped = variants.with_activation(subject.network, act.name, new)
     init = Initialization("xavier", gain=5 / 3) if new == "tanh" else HE
     then = None if smooth and act.name == "tanh" else course_of(swapped, init, subject.batch)
-    found = joined(kept, traced(subject, f"{new}, {init.describe()}", then))
+    replaced = traced(subject, f"{new}, {init.describe()}", then)
+    # The effect of what is proposed stands first.
+    found = joined(replaced, kept) if act.name == "sigmoid" else joined(kept, replaced)
     if act.name == "sigmoid":
         do = f"replace the hidden sigmoids by {new} with {init.describe()}; no gain saves sigmoid at this depth"
     elif smooth:
@@ -82,7 +84,7 @@ def unstable(subject: Subject, here: Course) -> Draft | None:
         INIT,
         f"{act.name} without normalization: no gain can hold the scale",
         (fact, *signal_evidence(subject)[:2], *found.evidence),
-        "put a normalization before each nonlinearity, or use residual blocks with a branch scale"
+        "put a normalization before each nonlinearity, or use residual blocks with a branch scale."
         if not subject.wishes.no_norm
         else "use residual blocks with a branch scale 1/sqrt(L), or ReLU with He initialization",
         "E[x²] per layer at step 0 for inputs scaled by 0.5, 1 and 2: the three courses diverge.",

@@ -32,6 +32,7 @@ from kaiming_mcp.signal.initialization import (
     framework_fans,
     variances,
 )
+from kaiming_mcp.signal.initialization_words import of_layer
 
 MANY_GATES = 4
 DROWNED = 50.0
@@ -111,7 +112,8 @@ def _grouped_fans(subject: Subject) -> Draft | None:
             )
             if not one.in_channels or not one.out_channels:
                 continue
-            meant, given = variances(subject.init, one)[0], variances(subject.init, op)[0]
+            init = of_layer(subject.init, layer)
+            meant, given = variances(init, one)[0], variances(init, op)[0]
             after = structure.next_active(chain, i)
             normed = after is not None and isinstance(after.node, Layer) and isinstance(after.node.op, Norm)
             if given and meant / given > 2:
@@ -121,9 +123,9 @@ def _grouped_fans(subject: Subject) -> Draft | None:
     ratio, op, layer, _, _ = min(found, key=lambda row: row[0])
     count = sum(row[3] for row in found)
     bare = [row for row in found if not row[4]]
-    fan_out = framework_fans(op)[1]
+    fan_out, init = framework_fans(op)[1], of_layer(subject.init, layer)
     fact = subject.facts.add(
-        f"{count} grouped convolutions under {subject.init.describe()}, first {cite(layer)}: the framework counts fan_out = "
+        f"{count} grouped convolutions under {init.describe()}, first {cite(layer)}: the framework counts fan_out = "
         f"{fan_out:g} over all {op.groups} groups, one group has {fan_out / op.groups:g}; Var[w] is x{number(ratio)} of what is meant"
         + ("" if bare else "; a norm follows each and hides it"),
         "computed",
@@ -134,7 +136,7 @@ def _grouped_fans(subject: Subject) -> Draft | None:
     grade: Severity = "note"
     if bare:
         grade = severity(sum(math.log(row[0]) * row[3] for row in bare))
-    fitted = replace(subject.init, mode="fan_in")
+    fitted = replace(init, mode="fan_in")
     then = course_of(subject.network, fitted, subject.batch) if bare else None
     better = traced(subject, fitted.describe(), then)
     return Draft(
@@ -228,7 +230,7 @@ def _table(subject: Subject, node: Node | None) -> tuple[Layer, float] | None:
     if len(tables) != 1 or not isinstance(table := tables[0].op, Embedding):
         return None
     factor = math.prod(layer.op.factor**2 for layer in inside if isinstance(layer.op, Scale))
-    return tables[0], embedding_variance(subject.init, table) * factor
+    return tables[0], embedding_variance(of_layer(subject.init, tables[0]), table) * factor
 
 
 def _sum_of_tables(subject: Subject) -> tuple[Layer, float, float] | None:

@@ -9,7 +9,7 @@ from kaiming_mcp.architecture.ir import Conv, Dropout, Linear, layers
 from kaiming_mcp.architecture.parameters import parameter_count
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure
-from kaiming_mcp.diagnosis.network.first_loss import first_cross_entropy, first_error
+from kaiming_mcp.diagnosis.network.first_loss import first_cross_entropy, first_error, loud_logits
 from kaiming_mcp.diagnosis.network.losses import RANGES, Wanted, least_binary, least_cross_entropy, wanted
 from kaiming_mcp.diagnosis.network.structure import Ending, cite
 from kaiming_mcp.diagnosis.network.subject import Subject
@@ -36,7 +36,7 @@ def end_findings(subject: Subject) -> list[Draft]:
     found = [_one_softmax(subject, end), _dropout(subject, end)] if end else []
     if end and not found[0]:
         found.append(_loss(subject, end) if subject.network.loss else _unknown_loss(subject, end))
-        found.append(first_error(subject, end))
+        found += [first_error(subject, end), loud_logits(subject, end)]
     return [draft for draft in (*found, _dense_share(subject)) if draft is not None]
 
 
@@ -184,14 +184,11 @@ def _unknown_loss(subject: Subject, end: Ending) -> Draft | None:
     }.get(last)
     if fits:
         at_start = first_cross_entropy(subject, end) if not last and units > 1 else None
-        untrained = (
-            f"; untrained, cross-entropy starts near ln {units:,} + E[z²]/2 = {at_start:.4g}"
-            if at_start is not None
-            else ""
-        )
+        untrained = f"; untrained, cross-entropy starts near {at_start[1]}" if at_start is not None else ""
         known = "computed" if untrained else "read"
         unit = "loss at step 0" if untrained else ""
-        subject.facts.add(f"ends in {_shown(end)}, {several}; fits {fits}{untrained}", known, at_start, unit)
+        value = at_start[0] if at_start is not None else None
+        subject.facts.add(f"ends in {_shown(end)}, {several}; fits {fits}{untrained}", known, value, unit)
     if last == "sigmoid":
         return _output_sigmoid(subject, end)
     return _rectified_output(subject, end) if last in {"relu", "relu6", "relu2"} else None

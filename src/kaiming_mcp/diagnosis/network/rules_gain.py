@@ -15,6 +15,7 @@ from kaiming_mcp.diagnosis.principles import INIT
 from kaiming_mcp.scaffold import bounded, power
 from kaiming_mcp.signal.activations import SATURATING, find
 from kaiming_mcp.signal.initialization import Initialization, variances
+from kaiming_mcp.signal.initialization_words import of_layer
 from kaiming_mcp.signal.moments import moments
 
 FITS, FAR = math.log(1.15), math.log(1.5)
@@ -30,7 +31,7 @@ def gain(subject: Subject, here: Course) -> Draft | None:
         return None
     if find(act.name, act.parameter) is None:
         return None
-    if act.name in SATURATING | UNSTABLE or structure.has_skip(subject.network.root):
+    if act.name in SATURATING | UNSTABLE or (structure.has_skip(subject.network.root) and not _in_one_branch(subject)):
         return None
     first = gain_candidates(subject)[:1]
     if not first or first[0][1].worst > here.worst - math.log(2):
@@ -54,10 +55,17 @@ def gain(subject: Subject, here: Course) -> Draft | None:
     )
 
 
+def _in_one_branch(subject: Subject) -> bool:
+    """Whether the main path is a plain stack inside one long skip."""
+    return any(s.inside for s in subject.stations) and all(s.kind == "layer" for s in subject.stations)
+
+
 def _unfit(subject: Subject, act: Activation, kept: float) -> tuple[str, str] | None:
     """Title and fact where the typical layer has another gain than the nonlinearity asks for."""
     here = subject.course
     typical = _typical_gain(subject)
+    if subject.init.own and _spread(subject) > FAR:
+        return None
     if here is None or not typical or abs(math.log(typical * kept)) < FITS:
         return None
     rate = here.log_backward / (here.depth - 1) if here.backward.log_step is None else here.backward.log_step
@@ -70,7 +78,11 @@ def _unfit(subject: Subject, act: Activation, kept: float) -> tuple[str, str] | 
         "He et al. 2015, eq. 10 and 14",
     )
     direction = "shrinks" if here.log_backward < 0 else "grows"
-    return f"{subject.init.describe()} does not fit {act.name}: the signal {direction} geometrically", fact
+    return f"{_fits_not(subject.init)} {act.name}: the signal {direction} geometrically", fact
+
+
+def _fits_not(init: Initialization) -> str:
+    return f"{init.describe()} {'do' if init.own else 'does'} not fit"
 
 
 def _uneven(subject: Subject, act: Activation, kept: float) -> tuple[str, str] | None:
@@ -88,13 +100,23 @@ def _uneven(subject: Subject, act: Activation, kept: float) -> tuple[str, str] |
         "fan_in Var[w]",
         "He et al. 2015, eq. 10 and 14",
     )
-    return f"{subject.init.describe()} does not fit {act.name} in {count} of {total} layers", fact
+    return f"{_fits_not(subject.init)} {act.name} in {count} of {total} layers", fact
 
 
 def _gains(subject: Subject) -> list[tuple[float, Layer, int]]:
     """fan_in Var[w] of every linear layer and convolution, with its copies."""
     found = [(layer, layer.op, n) for layer, n in layers(subject.network.root)]
-    return [(variances(subject.init, op)[0], layer, n) for layer, op, n in found if isinstance(op, Linear | Conv)]
+    return [
+        (variances(of_layer(subject.init, layer), op)[0], layer, n)
+        for layer, op, n in found
+        if isinstance(op, Linear | Conv)
+    ]
+
+
+def _spread(subject: Subject) -> float:
+    """ln of the largest over the smallest fan_in Var[w], the last layer's left out."""
+    logs = [math.log(gain) for gain, *_ in _gains(subject)[:-1] if gain]
+    return max(logs) - min(logs) if logs else 0.0
 
 
 def _typical_gain(subject: Subject) -> float:

@@ -7,6 +7,7 @@ import math
 from kaiming_mcp.architecture.ir import Norm, Residual, layers
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure, variants
+from kaiming_mcp.diagnosis.network.stretches import certain_run
 from kaiming_mcp.diagnosis.network.subject import BROKEN, Course, Subject, course_of
 from kaiming_mcp.diagnosis.network.traced import joined, severity, traced
 from kaiming_mcp.diagnosis.principles import RESIDUAL
@@ -72,6 +73,8 @@ def batch_norm_without_skip(subject: Subject, here: Course) -> Draft | None:
         per_layer = here.backward.log_step - here.forward.log_step
     act = subject.activation
     known = " (of batch norm with ReLU: pi/(pi-1) = 1.467)" if act and act.name == "relu" else ""
+    if certain_run(root).depth < MANY_NORMS and subject.hidden_classes:
+        return _assumed_growth(subject, batch, per_layer)
     fact = subject.facts.add(
         f"{batch} BatchNorm layers and no skip: the gradient grows x{power(per_layer)} per layer towards the input{known}; "
         "no gain acts on it, the norm divides it out",
@@ -100,4 +103,26 @@ def batch_norm_without_skip(subject: Subject, here: Course) -> Draft | None:
         "gradient norm of the first and last layer at step 0 in train mode, on one real batch.",
         found.text,
         weight=here.worst,
+    )
+
+
+def _assumed_growth(subject: Subject, batch: int, per_layer: float) -> Draft:
+    """The same where no part is known to run its layers one after another."""
+    parts = subject.hidden_classes
+    fact = subject.facts.add(
+        f"{batch} BatchNorm layers: if the forward() of {parts} adds nothing back, the gradient grows x{power(per_layer)} "
+        "per layer towards the input; the text shows none, so that no skip can be read or ruled out",
+        "assumed",
+        math.exp(per_layer),
+        "per layer",
+        "Yang et al. 2019",
+    )
+    return Draft(
+        "low",
+        RESIDUAL,
+        "Batch normalization without skips, if the assumed order holds",
+        (fact,),
+        f"change nothing yet: send the forward() of {parts}.",
+        "a sum or a concatenation in it, such as x + f(x), ends this finding.",
+        weight=math.log1p(batch) / 100,
     )

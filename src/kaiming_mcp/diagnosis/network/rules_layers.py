@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Node, Norm
+from kaiming_mcp.architecture.source.remarks import LAST_AXIS
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.network.stretches import assumed_layers
 from kaiming_mcp.diagnosis.network.structure import Chain, cite
 from kaiming_mcp.diagnosis.network.subject import Subject
 from kaiming_mcp.diagnosis.principles import INIT, SIMPLE
@@ -28,6 +30,15 @@ def _linear_pair(subject: Subject) -> Draft | None:
         count,
         "pairs",
     )
+    if subject.hidden_classes:
+        return Draft(
+            "note",
+            SIMPLE,
+            "No nonlinearity is printed between linear layers",
+            (fact,),
+            "look in the forward(): where one is applied, or where the two stand side by side, nothing is wrong.",
+            "replace the pair by their product W2 W1: if the outputs agree to rounding, the pair is one linear layer.",
+        )
     return Draft(
         "note" if hidden else "medium",
         SIMPLE,
@@ -67,6 +78,9 @@ def _factorised(first: object, second: object) -> bool:
 
 
 def _bias_before_norm(subject: Subject) -> Draft | None:
+    if any(LAST_AXIS in a.statement for a in subject.network.assumptions):
+        # A norm over positions subtracts no bias of a channel.
+        return None
     found = wasted = 0
     first: Layer | None = None
     for chain in structure.chains(subject.network.root):
@@ -138,9 +152,11 @@ def _dropout_before_norm(subject: Subject) -> Draft | None:
 def _double_norm(subject: Subject) -> Draft | None:
     found = 0
     first: tuple[Node, Node] | None = None
+    # What a hidden forward() puts between two norms is not printed: printed side by side is not called in a row.
+    hidden = assumed_layers(subject.network.root)
     for chain in structure.chains(subject.network.root):
         for i, item in enumerate(chain):
-            alone = not (item.follows and _is_norm(item.node))
+            alone = not (item.follows and _is_norm(item.node)) or id(item.node) in hidden
             after = None if alone else structure.next_after(chain, i, structure.is_idle)
             if after is not None and _is_norm(after.node):
                 found += item.follows

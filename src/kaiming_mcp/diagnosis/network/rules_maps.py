@@ -9,6 +9,7 @@ from kaiming_mcp.architecture.ir import Concat, Conv, Op, Pool, Residual, Upsamp
 from kaiming_mcp.architecture.parameters import parameter_count
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network.places import Place, Survey
+from kaiming_mcp.diagnosis.network.stretches import assumed_layers
 from kaiming_mcp.diagnosis.network.structure import cite
 from kaiming_mcp.diagnosis.network.subject import Subject
 from kaiming_mcp.diagnosis.principles import INIT, RESIDUAL, SIMPLE
@@ -23,7 +24,10 @@ def skipped(subject: Subject, found: Survey) -> Draft | None:
     blind = [(seen, p) for p in found.places if (seen := _seen(p)) < 1 and p.where != "shortcut"]
     if not blind:
         return None
-    main = [pair for pair in blind if pair[1].where == "main"]
+    # A 1x1 kernel with a stride is as likely a projection on the skip path, where the forward() is hidden or another
+    # width than its own arrives.
+    hidden = assumed_layers(subject.network.root) | {id(misfit.layer) for misfit in found.misfits}
+    main = [pair for pair in blind if pair[1].where == "main" and id(pair[1].layer) not in hidden]
     share, place = min(main or blind, key=lambda pair: pair[0])
     fact = subject.facts.add(
         f"{sum(p.copies for _, p in blind)} convolution(s) step further than their kernel reaches, first {cite(place.layer)}: "

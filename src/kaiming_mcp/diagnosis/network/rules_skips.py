@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Layer, Linear, Norm, Residual, Scale, walk
+import math
+
+from kaiming_mcp.architecture.ir import (
+    Activation,
+    Attention,
+    Conv,
+    Dropout,
+    Layer,
+    Linear,
+    Norm,
+    Op,
+    Pool,
+    Residual,
+    Scale,
+    walk,
+)
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.network import structure, variants
 from kaiming_mcp.diagnosis.network.places import survey
-from kaiming_mcp.diagnosis.network.stretches import Run, longest_run
+from kaiming_mcp.diagnosis.network.rules_postnorm import post_norm
+from kaiming_mcp.diagnosis.network.stretches import Run, certain_run, longest_run
 from kaiming_mcp.diagnosis.network.structure import cite
 from kaiming_mcp.diagnosis.network.subject import Subject, course_of
-from kaiming_mcp.diagnosis.network.traced import traced
+from kaiming_mcp.diagnosis.network.traced import severity, traced
 from kaiming_mcp.diagnosis.principles import RESIDUAL
-from kaiming_mcp.scaffold import Severity, power
+from kaiming_mcp.scaffold import bounded, power
 
 BARE_STAGE = 8
 SKIPS = "skips round pairs"
@@ -21,10 +37,14 @@ PLAIN_FINE, PLAIN_WORSE = 18, 34
 
 def _deep_plain(subject: Subject) -> Draft | None:
     root = subject.network.root
-    run = longest_run(root)
+    run, whole = certain_run(root), longest_run(root)
     bridged = structure.has_skip(root)
     if subject.wishes.no_skip or _hides_concatenations(subject):
         return None
+    if run.depth <= PLAIN_FINE < whole.depth:
+        return _assumed_plain(subject, whole)
+    # A head behind the run that is known to be one belongs to it, as nearly certain.
+    run = whole if whole.depth < 2 * run.depth else run
     if run.depth <= PLAIN_FINE:
         return _bare_stage(subject, run) if bridged else None
     where = f" from {cite(run.first)} to {cite(run.last)}" if run.first and run.last else ""
@@ -50,6 +70,28 @@ def _deep_plain(subject: Subject) -> Draft | None:
         predicted.text,
         weight=run.depth / 100,
         limit="Shallow nets",
+    )
+
+
+def _assumed_plain(subject: Subject, run: Run) -> Draft:
+    """A deep run that only an assumed order of execution makes: what would settle it comes before any change."""
+    where = f" from {cite(run.first)} to {cite(run.last)}" if run.first and run.last else ""
+    parts = subject.hidden_classes or "its parts"
+    fact = subject.facts.add(
+        f"{run.depth} weighted layers in a row{where}, if the forward() of {parts} adds nothing back; the text shows none, "
+        "so that no skip can be read or ruled out",
+        "assumed",
+        run.depth,
+        "layers",
+    )
+    return Draft(
+        "low",
+        RESIDUAL,
+        f"Deep plain stack only if the assumed order holds ({run.depth} layers)",
+        (fact,),
+        f"change nothing yet: send the forward() of {parts}.",
+        "a sum or a concatenation in it, such as x + f(x), ends this finding.",
+        weight=run.depth / 100,
     )
 
 
@@ -83,84 +125,28 @@ def _hides_concatenations(subject: Subject) -> bool:
     return bool(doubled) and bool(subject.network.assumptions)
 
 
-def _post_norm(subject: Subject) -> Draft | None:
-    found = 0
-    kind = ""
-    for chain in structure.chains(subject.network.root):
-        for i, item in enumerate(chain[:-1]):
-            after = chain[i + 1].node
-            if isinstance(item.node, Residual) and isinstance(after, Layer) and isinstance(after.op, Norm):
-                found += item.follows
-                kind = after.op.kind
-    if found < 2:
-        return None
-    basis = "assumed" if any("norm" in a.statement for a in subject.network.assumptions) else "read"
-    fact = subject.facts.add(
-        f"{found} residual sums pass through a {kind} norm after the add: the skip path is not an identity"
-        + _kept(subject),
-        basis,
-        found,
-        "sums",
-        letter="F",
-    )
-    wishes = subject.wishes
-    severity: Severity = "low" if wishes.warm_up or found < 12 else "medium"
-    said = ()
-    if wishes.symptom and not wishes.warm_up:
-        severity = "high" if wishes.no_warm_up else "medium"
-        said = (
-            subject.facts.add(
-                f'the goal says "{wishes.symptom}"; post-norm is known to need warm-up, since the gradients near its '
-                "output are large at the start",
-                "stated",
-                source="Xiong et al. 2020",
-            ),
-        )
-    own = variants.with_own_weights(subject.network)
-    copied = own != subject.network
-    then = course_of(variants.with_pre_norm(own), subject.init, subject.batch) if subject.course is not None else None
-    effect = traced(subject, "pre-norm" + (", each layer its own draw" if copied else ""), then)
-    return Draft(
-        severity,
-        RESIDUAL,
-        "Post-norm without warm-up" if wishes.no_warm_up else "Post-norm: a normalization stands on the skip path",
-        (fact, *said, *effect.evidence),
-        "warm the learning rate up (the code stays as it is); or move the norm to the start of each branch and add one "
-        "final norm."
-        if said
-        else "move the norm to the start of each branch and add one final norm; or keep it and warm the learning rate up.",
-        "the loss over 100 steps with and without warm-up, three seeds; gradient norm of the last against the first "
-        "block at step 0.",
-        effect.text,
-        weight=found / 100,
-        limit="Post-norm",
-    )
-
-
-def _kept(subject: Subject) -> str:
-    """What the norms leave of the identity, from the sums that they divide."""
-    sums = [s for s in subject.stations if s.kind == "sum"]
-    if subject.course is None or not sums:
-        return ""
-    return f"; together they multiply it by {power(-0.5 * sum(s.state.log_q for s in sums))}"
-
-
 def _projection_on_skip(subject: Subject) -> Draft | None:
     blocks = structure.residuals(subject.network.root)
     total = sum(n for _, n in blocks)
     changing = same = 0
     spoilt: dict[str, int] = {}
+    divided = {id(block) for block, *_ in structure.normed_sums(subject.network.root)}
     for block, copies in blocks:
-        if block.shortcut is None:
+        # Two linear maps side by side are a parametrisation, such as LoRA, and no block.
+        # Nor are two branches, such as attention beside an MLP: a skip holds one projection at most.
+        if block.shortcut is None or not structure.count(block.branch, Activation, Norm, Attention):
+            continue
+        if structure.weighted(block.shortcut) > 1:
             continue
         ops = [layer.op for node, _ in walk(block.shortcut) if isinstance(layer := node, Layer)]
         mixing = [op for op in ops if isinstance(op, Linear | Conv)]
-        if any(_changes_size(op) for op in mixing):
+        if mixing and any(_changes_size(op) for op in ops):
             changing += copies
-        elif mixing:
+            continue
+        if mixing:
             same += copies
         for op in ops:
-            constant = isinstance(op, Scale) and op.factor != 1
+            constant = isinstance(op, Scale) and op.factor != 1 and id(block) not in divided
             if isinstance(op, Activation | Dropout) or constant:
                 name = op.name if isinstance(op, Activation) else "constant" if constant else "dropout"
                 spoilt[name] = spoilt.get(name, 0) + copies
@@ -194,17 +180,24 @@ def _projection_on_skip(subject: Subject) -> Draft | None:
     )
 
 
-def _changes_size(op: Linear | Conv) -> bool:
-    if isinstance(op, Linear):
-        return op.in_features != op.out_features
-    return op.in_channels != op.out_channels or any(s != 1 for s in op.stride)
+def _changes_size(op: Op) -> bool:
+    match op:
+        case Linear():
+            return op.in_features != op.out_features
+        case Conv():
+            return op.in_channels != op.out_channels or any(s != 1 for s in op.stride)
+        case Pool():
+            return any(s != 1 for s in op.stride or op.kernel)
+        case _:
+            return False
 
 
 def _one_layer_branch(subject: Subject) -> Draft | None:
     found = 0
     where = ""
     for block, copies in structure.residuals(subject.network.root):
-        if structure.weighted(block.branch) == 1 and structure.count(block.branch, Linear, Conv) == 1:
+        nested = isinstance(structure.only(block.branch), Residual)
+        if not nested and structure.weighted(block.branch) == 1 and structure.count(block.branch, Linear, Conv) == 1:
             found += copies
             where = where or block.path
     if not found:
@@ -227,7 +220,41 @@ def _one_layer_branch(subject: Subject) -> Draft | None:
     )
 
 
+def _twice(subject: Subject) -> Draft | None:
+    """x + (x + F(x)): the identity is added once more than it should be."""
+    found = [
+        (block, n)
+        for block, n in structure.residuals(subject.network.root)
+        if block.shortcut is None
+        and isinstance(structure.only(block.branch), Residual)
+        and getattr(structure.only(block.branch), "shortcut", block) is None
+    ]
+    count = sum(n for _, n in found)
+    if not count:
+        return None
+    fact = subject.facts.add(
+        f"{count} sum(s) add the skip to a sum that holds it already, first round {cite(found[0][0])}: the identity path "
+        f"carries x2 each, x{power(count * math.log(2))} over all, and its E[x²] x4",
+        "computed",
+        bounded(count * math.log(2)),
+        "of the skip path",
+        "x + (x + F(x)) = 2x + F(x)",
+    )
+    then = course_of(variants.without_second_skips(subject.network), subject.init, subject.batch)
+    effect = traced(subject, "each skip added once", then)
+    return Draft(
+        severity(count * math.log(4)),
+        RESIDUAL,
+        "The skip is added twice",
+        (fact, *effect.evidence),
+        "add the skip once.",
+        "E[x²] of the trunk per block at step 0: x4 and more where the skip is added twice.",
+        effect.text,
+        weight=count,
+    )
+
+
 def skip_findings(subject: Subject) -> list[Draft]:
     """All findings about the skip path that need no number from the trace."""
-    rules = (_deep_plain, _post_norm, _projection_on_skip, _one_layer_branch)
+    rules = (_twice, _deep_plain, post_norm, _projection_on_skip, _one_layer_branch)
     return [draft for rule in rules if (draft := rule(subject)) is not None]

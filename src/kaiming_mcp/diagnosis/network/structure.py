@@ -16,6 +16,7 @@ from kaiming_mcp.architecture.ir import (
     Linear,
     Node,
     Norm,
+    NormKind,
     Op,
     Pool,
     Product,
@@ -47,6 +48,8 @@ Chain = list[Item]
 LONGEST_CITE = 60
 MOST_SEAMS = 1
 """Seams inside of a seam that are shown; deeper ones would double a chain again and again."""
+POST_NORMED = 3
+"""A trunk is post-normed if at least one in so many of its sums has a norm behind it: one a block of three."""
 GATES = frozenset({"sigmoid", "hardsigmoid"})
 
 
@@ -98,7 +101,39 @@ def sums_before(root: Node, kind: type) -> int:
 
 def post_normed(root: Node) -> bool:
     """Whether at least two residual sums pass a norm; one alone is a final norm."""
-    return sums_before(root, Norm) > 1
+    return sum(times for *_, times in normed_sums(root)) > 1
+
+
+def normed_sums(root: Node) -> list[tuple[Residual, NormKind, int]]:
+    """Residual sums with a norm right behind them, its kind, and how often; final norms are left out.
+
+    An encoder's final norm stands in front of the decoder, a stage's in front of the next: on a trunk, the sums that no
+    weighted layer parts, norms behind few of the sums before the last are such final ones.
+    """
+    found = list[tuple[Residual, NormKind, int]]()
+    for chain in chains(root):
+        for trunk in _trunks(chain):
+            normed: list[tuple[Residual, NormKind, int]] = [
+                (item.node, after.node.op.kind, item.follows)
+                for item, after in pairwise(trunk)
+                if isinstance(item.node, Residual) and isinstance(after.node, Layer) and isinstance(after.node.op, Norm)
+            ]
+            sums = sum(item.copies for item in trunk if isinstance(item.node, Residual))
+            if POST_NORMED * (sum(times for *_, times in normed) - 1) >= sums - 1:
+                found += normed
+    return found
+
+
+def _trunks(chain: Chain) -> Iterator[Chain]:
+    """The pieces of a chain between its weighted layers, without what does nothing to the numbers."""
+    piece: Chain = []
+    for item in chain:
+        if not isinstance(item.node, Residual) and weighted(item.node):
+            yield piece
+            piece = []
+        elif not is_idle(item.node):
+            piece.append(item)
+    yield piece
 
 
 def count(root: Node, *kinds: type) -> int:
@@ -151,6 +186,13 @@ def _gates(product: Product) -> Iterator[Layer]:
         for item in main_chain(branch)[-1:]:
             if isinstance(item.node, Layer) and isinstance(item.node.op, Activation) and item.node.op.name in GATES:
                 yield item.node
+
+
+def only(node: Node) -> Node | None:
+    """The one node that a branch is, through sequences of one."""
+    while isinstance(node, Sequence) and len(node.children) == 1:
+        node = node.children[0]
+    return node
 
 
 def cite(node: Node) -> str:

@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass, field
 
 from kaiming_mcp.architecture.account import Account, account
-from kaiming_mcp.architecture.ir import Activation, Dropout, Network, Norm
+from kaiming_mcp.architecture.ir import Activation, Conv, Dropout, Linear, Network, Norm, Opaque, Recurrent
+from kaiming_mcp.architecture.keras.notes import ACTIVATIONS_UNSHOWN
+from kaiming_mcp.architecture.listing import listed
+from kaiming_mcp.architecture.torch_reader import CHILDREN_ONCE
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.network import structure, variants
@@ -18,6 +21,7 @@ from kaiming_mcp.signal.survey import NotTracedError
 from kaiming_mcp.signal.trace import Trace, trace
 
 ASSUMED_BATCH = 128
+MOST_CLASSES, FEW = 3, 3
 BROKEN = math.log(10)
 """|slope| x depth above ln 10 counts as broken scale (principle 2, question 1)."""
 
@@ -69,6 +73,8 @@ class Subject:
     course: Course | None = None
     ranked: list[Draft] | None = None
     """The signal's findings, the worst first, once they have been worked out: each of their remedies is traced."""
+    opened: bool = False
+    """Whether the head starts at zero, and the signal is that of the network with its head at the default."""
     changed: dict[str, Course] = field(default_factory=dict[str, Course])
     """The course after a change, by the id of the fact that states it."""
 
@@ -87,10 +93,37 @@ class Subject:
         """A reservation where the text does not show the order of execution."""
         return " (unless the hidden forward() does otherwise)" if self.network.assumptions else ""
 
+    @property
+    def hidden_classes(self) -> str:
+        """The classes whose children were taken to run once, in the order printed; empty where there are none."""
+        found = [a.statement.partition(":")[0] for a in self.network.assumptions if CHILDREN_ONCE in a.statement]
+        return listed([*dict.fromkeys(found)], MOST_CLASSES)
+
+    @property
+    def bare(self) -> bool:
+        """Whether linear layers were read and no nonlinearity, where the text may well hide one."""
+        root = self.network.root
+        return (
+            bool(self.decider)
+            and structure.count(root, Linear, Conv) >= FEW
+            and not structure.count(root, Activation, Recurrent, Opaque)
+        )
+
+    @property
+    def decider(self) -> str:
+        """What would show the nonlinearities that the text hides; empty where it hides none."""
+        if self.hidden_classes:
+            return f"the forward() of {self.hidden_classes}"
+        unshown = any(ACTIVATIONS_UNSHOWN in a.statement for a in self.network.assumptions)
+        return "model.get_config()" if unshown else ""
+
 
 def examine(network: Network, init: Initialization, batch: int, wishes: Wishes) -> Subject:
     """Read the parameter account and follow the signal where every layer is modelled."""
     subject = Subject(network, init, batch, wishes, account(network))
+    end = structure.ending(network.root) if init.own else None
+    network = variants.with_open_head(network, end.head if end else None)
+    subject.opened = network is not subject.network
     try:
         subject.trace = trace(network, init, batch)
         subject.stations = subject.trace.main_path()

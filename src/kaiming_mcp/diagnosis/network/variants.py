@@ -33,11 +33,32 @@ def without_dropout(network: Network) -> Network:
     return replace(network, root=transform(network.root, change))
 
 
+def with_open_head(network: Network, head: Layer | None) -> Network:
+    """A head that starts at zero drawn as its framework would; the network itself where there is none."""
+    if head is None or not head.start.startswith("zero"):
+        return network
+    return replace(network, root=transform(network.root, lambda n: replace(head, start="") if n is head else n))
+
+
 def with_own_weights(network: Network) -> Network:
     """Layers that start as copies of one, each with a draw of its own."""
 
     def change(node: Node) -> Node:
         return replace(node, identical=False) if isinstance(node, Repeat) else node
+
+    return replace(network, root=transform(network.root, change))
+
+
+def without_second_skips(network: Network) -> Network:
+    """Every x + (x + F(x)) as x + F(x)."""
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Residual) or node.shortcut is not None:
+            return node
+        inner = node.branch
+        while isinstance(inner, Sequence) and len(inner.children) == 1:
+            inner = inner.children[0]
+        return inner if isinstance(inner, Residual) and inner.shortcut is None else node
 
     return replace(network, root=transform(network.root, change))
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kaiming_mcp.architecture.ir import Conv, Linear, Node, Norm, Recurrent, layers
+from kaiming_mcp.architecture.ir import Conv, Layer, Linear, Node, Norm, Recurrent, layers
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.subject import Subject
 from kaiming_mcp.diagnosis.signal.picture import places
 from kaiming_mcp.scaffold import bounded, number, power
 from kaiming_mcp.signal.initialization import Initialization, variances
+from kaiming_mcp.signal.initialization_words import of_layer
 from kaiming_mcp.signal.rules import Passage
 from kaiming_mcp.signal.scales import Scales, scales
 from kaiming_mcp.signal.simulation import Simulated
 from kaiming_mcp.signal.trace import Trace, trace
+
+OVER_TIME = "gradient over time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +28,29 @@ class Beside:
     theory: Trace
 
 
-def _body(root: Node) -> Linear | Conv | None:
+def _body(root: Node) -> Layer | None:
     """The weighted layer that repeats most: the one whose rate rules."""
-    found: dict[Linear | Conv, int] = {}
+    found: dict[Layer, int] = {}
     for layer, times in layers(root):
         if isinstance(layer.op, Linear | Conv):
-            found[layer.op] = found.get(layer.op, 0) + times
-    return max(found, key=lambda op: found[op]) if found else None
+            found[layer] = found.get(layer, 0) + times
+    return max(found, key=lambda layer: found[layer]) if found else None
 
 
 def scale_fact(subject: Subject) -> None:
     """Where a plain stack settles, and how fast."""
     root, act = subject.network.root, subject.activation
-    op = _body(root)
-    if act is None or op is None or structure.count(root, Norm) or structure.has_skip(root):
+    body = _body(root)
+    op = body.op if body is not None else None
+    if (
+        act is None
+        or body is None
+        or not isinstance(op, Linear | Conv)
+        or structure.count(root, Norm)
+        or structure.has_skip(root)
+    ):
         return
-    gain, bias = variances(subject.init, op)
+    gain, bias = variances(of_layer(subject.init, body), op)
     try:
         found = scales(act.name, act.parameter, gain, bias)
     except KeyError:
@@ -100,30 +110,42 @@ def time_facts(subject: Subject, found: Trace) -> None:
         if p is None or p.steps < 2:
             continue
         spread = f", x/÷ {power(p.spread)} between seeds" if p.spread else ""
+        taken = " (the length is not given)" if p.taken else ""
+        far = f", 1 % of its amplitude after {reach(p)} steps" if p.log_per_step < 0 else ""
         subject.facts.add(
-            f"`{station.label or station.path}` over {p.steps} steps: squared gradient at the first step over the last "
-            f"{power(p.log_ratio)} (x{power(p.log_per_step)} per step{spread})",
+            f"`{station.label or station.path}` over {p.steps} steps{taken}: squared gradient at the first step over the last "
+            f"{power(p.log_ratio)} (x{power(p.log_per_step)} per step{far}{spread})",
             "computed",
             bounded(p.log_ratio),
-            "gradient over time",
+            OVER_TIME,
             "shared weights, coherent sum",
         )
-    opened = _opened(subject)
-    if opened is not None:
+    other = opened(subject)
+    if other is not None:
+        gates = ", forget bias 1" if any(op.kind == "lstm" for op in _recurrent(subject)) else ""
         subject.facts.add(
-            f"the same with forget bias 1 and an orthogonal recurrent matrix (Keras' default): {power(opened.log_ratio)} "
-            f"(x{power(opened.log_per_step)} per step)",
+            f"the same under Keras' default (orthogonal recurrent matrix{gates}): {power(other.log_ratio)} "
+            f"(x{power(other.log_per_step)} per step"
+            + (f", 1 % of its amplitude after {reach(other)} steps)" if other.log_per_step < 0 else ")"),
             "computed",
-            bounded(opened.log_ratio),
-            "gradient over time",
+            bounded(other.log_ratio),
+            OVER_TIME,
             "shared weights, coherent sum",
         )
 
 
-def _opened(subject: Subject) -> Passage | None:
-    """The passage of the first LSTM under Keras' default, where it is not the one that was traced."""
-    lstm = any(isinstance(la.op, Recurrent) and la.op.kind == "lstm" for la, _ in layers(subject.network.root))
-    if not lstm or subject.init.scheme == "keras":
+def reach(passage: Passage) -> str:
+    """Steps after which the amplitude of a fading gradient is one per cent, its square 1e-4."""
+    return f"{math.log(1e-4) / passage.log_per_step:.3g}"
+
+
+def _recurrent(subject: Subject) -> list[Recurrent]:
+    return [layer.op for layer, _ in layers(subject.network.root) if isinstance(layer.op, Recurrent)]
+
+
+def opened(subject: Subject) -> Passage | None:
+    """The passage of the first recurrent layer under Keras' default, where it is not the one that was traced."""
+    if not _recurrent(subject) or subject.init.scheme == "keras":
         return None
     stations = trace(subject.network, Initialization("keras"), subject.batch).stations
     return next((s.passage for s in stations if s.passage is not None and s.passage.steps > 1), None)

@@ -12,20 +12,23 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kaiming_mcp.architecture.ir import Attention, Linear, Shape
 from kaiming_mcp.signal.initialization import Initialization, variances
 from kaiming_mcp.signal.state import Backward, Cotangent, State, flat_profile, log_of, log_sum
 
 LARGEST_SCORE = 40.0
+"""Exponent at which what two queries share of their weights is cut off: it is bounded by 1 long before."""
+WIDEST_SCORE = 900.0
 """Variance of a score beyond which softmax is one-hot whatever T is."""
 SMALL_SCORE = 1e-3
 """Variance of a score below which its square does not count."""
 ASSUMED_HEAD = 64
 MOST_COUNTS = 64
 """Numbers of visible tokens that are followed one by one under a causal mask."""
-_NODES = np.linspace(-7.0, 7.0, 71)
-_MASSES = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
+BLOCK = 20_000
+"""Integrand values that are held at once: a server keeps what it once needed."""
 
 
 def attention(op: Attention, state: State, shape: Shape, init: Initialization) -> tuple[State, Backward]:
@@ -35,7 +38,7 @@ def attention(op: Attention, state: State, shape: Shape, init: Initialization) -
     q = math.exp(min(max(state.log_q, -700.0), 100.0))
     mean, cross = _mask(op, tokens)
     seen_by = tokens if not op.causal else -tokens
-    temper = _temper(op)
+    temper = temper_of(op)
     keys = v_k * state.within * q * temper
     one = participation((v_q * q + b_q) * keys, seen_by)
     shared = math.exp(min((v_q * q * (1 - state.within) + b_q) * keys, LARGEST_SCORE))
@@ -61,7 +64,7 @@ def attention(op: Attention, state: State, shape: Shape, init: Initialization) -
     after = State(log_q, 0.0, across, within, apart, shape, flat_profile(shape))
     # Softmax's own slope: the scores move with the query and with the keys, until one key takes all.
     differ = min(state.within, 1.0)
-    steer = v_q * v_k * temper * differ * (1 + differ) * q * q * mean * (1 - one)
+    steer = v_q * v_k * temper * differ * (1 + differ) * q * q * steering((v_q * q + b_q) * keys, seen_by)
 
     def backward(c: Cotangent) -> Cotangent:
         own = gain * (one + cross * c.together + steer)
@@ -84,11 +87,25 @@ def participation(variance: float, tokens: int) -> float:
         return 1.0
     if variance < SMALL_SCORE and tokens > 0:
         return (1 + variance * (1 - 1 / tokens)) / tokens
-    return _participation(float(f"{min(max(variance, 0.0), LARGEST_SCORE):.3g}"), tokens)
+    return _weights(_rounded(variance), tokens)[0]
+
+
+def steering(variance: float, tokens: int) -> float:
+    """E[sum over keys of p_j^2 (1 - 2 p_j + A)]: how far the output moves with its scores, values of unit variance.
+
+    d out / d s_j = p_j (v_j - out), and the values are independent. 1/T while the scores are small; it falls again
+    where one key takes all.
+    """
+    return 0.0 if tokens in (0, 1, -1) else _weights(_rounded(variance), tokens)[1]
+
+
+def _rounded(variance: float) -> float:
+    return float(f"{min(max(variance, 0.0), WIDEST_SCORE):.3g}")
 
 
 @lru_cache(maxsize=512)
-def _participation(variance: float, tokens: int) -> float:
+def _weights(variance: float, tokens: int) -> tuple[float, float]:
+    """A and the steering; sums of third and fourth powers by the integrals of 1/S^3 and 1/S^4 in the same way."""
     last = abs(tokens)
     if tokens > 0:
         counts, weights = np.array([float(last)]), np.array([1.0])
@@ -98,14 +115,27 @@ def _participation(variance: float, tokens: int) -> float:
         edges = np.unique(np.geomspace(1, last + 1, MOST_COUNTS).astype(int)).astype(float)
         counts, weights = np.sqrt(edges[:-1] * (edges[1:] - 1)), np.diff(edges) / last
     sigma = math.sqrt(variance)
-    x = sigma * _NODES
-    log_t = np.linspace(-math.log(last) - sigma * 9 - 6, 6 + sigma * 9, 240)
-    decay = np.exp(-np.exp(np.minimum(log_t[:, None] + x, 50)))
-    once = decay @ _MASSES
-    twice = (decay * np.exp(2 * (log_t[:, None] + x))) @ _MASSES
-    powers = np.exp((counts - 1)[:, None] * np.log(np.maximum(once, 1e-300)))
-    each = counts * (powers @ twice) * (log_t[1] - log_t[0])
-    return float(min(1.0, weights @ np.minimum(each, 1.0)))
+    nodes = np.linspace(-7.0, 7.0, max(71, 2 * math.ceil(14 * sigma) + 1))
+    masses = np.exp(-(nodes**2) / 2) / np.exp(-(nodes**2) / 2).sum()
+    log_t = np.linspace(-math.log(last) - sigma * 9 - 6, 6 + sigma * 9, max(240, math.ceil(40 * sigma)))
+    step = log_t[1] - log_t[0]
+    blocks = np.array_split(log_t, math.ceil(log_t.size * nodes.size / BLOCK))
+    once, second, third, fourth = np.hstack([_laplace(block, sigma * nodes, masses) for block in blocks])
+    rest = np.exp((counts - 1)[:, None] * once)
+    squares = np.minimum(counts * (rest @ second) * step, 1.0)
+    cubes = counts * (rest @ third) * step / 2
+    pairs = counts * (counts - 1) * (np.exp(np.maximum(counts - 2, 0)[:, None] * once) @ second**2) * step / 6
+    moved = squares - 2 * cubes + counts * (rest @ fourth) * step / 6 + pairs
+    moved[counts < 2] = 0.0
+    return float(min(1.0, weights @ squares)), float(max(0.0, weights @ moved))
+
+
+def _laplace(log_t: NDArray[np.float64], x: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ln E[exp(-t e^x)], and E[(t e^x)^k exp(-t e^x)] for k = 2, 3, 4; a row each."""
+    u = np.minimum(log_t[:, None] + x, 50)
+    decay = np.exp(-np.exp(u))
+    powers = [(decay * np.exp(k * u)) @ masses for k in (2, 3, 4)]
+    return np.stack([np.log(np.maximum(decay @ masses, 1e-300)), *powers])
 
 
 def _pair_weights(state: State, v_q: float, b_q: float, v_k: float, temper: float) -> tuple[float, float]:
@@ -134,7 +164,13 @@ def _mask(op: Attention, tokens: int) -> tuple[float, float]:
     return harmonic / tokens, collected - harmonic / tokens
 
 
-def _temper(op: Attention) -> float:
+def score_variance(op: Attention, init: Initialization) -> float:
+    """Variance of a score over the keys, for inputs of unit second moment that have nothing in common."""
+    (v_q, b_q), (v_k, _), *_ = projections(op, init)
+    return (v_q + b_q) * v_k * temper_of(op)
+
+
+def temper_of(op: Attention) -> float:
     """Factor on the variance of the scores where they are not divided by the root of the head's width."""
     if not op.scale:
         return 1.0

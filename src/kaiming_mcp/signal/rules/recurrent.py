@@ -38,13 +38,15 @@ _DRAWS, _SAMPLES = 16, 2
 class Passage(NamedTuple):
     """Through time: ln of the factor on the squared gradient from the last step to the first, and per step.
 
-    `spread` is the standard deviation of that ln between seeds at this width, 0 where it is not known.
+    `spread` is the standard deviation of that ln between seeds at this width, 0 where it is not known. `taken`: the
+    number of steps is not that of the input, whose length is unknown.
     """
 
     steps: int
     log_ratio: float
     log_per_step: float
     spread: float
+    taken: bool = False
 
 
 def recurrent(
@@ -69,7 +71,7 @@ def recurrent(
         )
         state = State(log_of(cell.second), 0.0, across, within, apart, shape, flat_profile(shape))
         log_back += log_of(v_x * cell.back)
-    return state, lambda c: Cotangent(c.log_g + log_back, c.together), passage
+    return state, lambda c: Cotangent(c.log_g + log_back, c.together), passage._replace(taken=not known)
 
 
 def _passage(step: cells.Jacobian, steps: int, hidden: int, most: int) -> Passage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from kaiming_mcp.architecture.ir import (
 )
 from kaiming_mcp.signal.activations import Array, find
 from kaiming_mcp.signal.initialization import embedding_variance
+from kaiming_mcp.signal.initialization_words import of_layer
 from kaiming_mcp.signal.simulation.mixing import attention, linear, norm
 from kaiming_mcp.signal.simulation.run import Back, Run, station
 from kaiming_mcp.signal.simulation.spatial import conv, pool, upsample
@@ -102,6 +104,8 @@ def _chain(nodes: tuple[Node, ...], x: Array, run: Run, drawn: Mapping[str, Any]
 
 def _layer(node: Layer, x: Array, run: Run) -> tuple[Array, Back]:
     op, factor = node.op, run.factors.get(id(node), 1.0)
+    if node.start:
+        run = replace(run, init=of_layer(run.init, node))
     match op:
         case Linear():
             return linear(op, x, run, factor)
