@@ -162,7 +162,7 @@ def test_the_rate_counts_layers_and_not_printed_rows() -> None:
     facts = " ".join(f.statement for f in scaffold.established)
     assert scaffold.mechanism == "growth"
     assert "over 50 layers" in facts
-    assert "x1.42 " in facts
+    assert "x1.41 " in facts
     assert f"1/sqrt(50) = {1 / math.sqrt(50):.3g}" in scaffold.first_change
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from kaiming_mcp.measurements.quantity import PER_LAYER, Quantity, quantity_of
 from kaiming_mcp.measurements.tables import is_name, is_place, telling
@@ -18,12 +19,17 @@ _BARE = re.compile(r"[-+\d.eE%\s|;,naif]{3,}")
 _TITLED = re.compile(
     r"\W{0,4}(?:columns?|cols?|fields?|legend|header|format|rows?)(?:\s?[:=]|\s(?:are|is)\b:?)\s?", re.I
 )
+_ROW = re.compile(
+    r"[ \t]{0,8}[A-Za-z_][\w.]{0,60}[ \t]?[:=|][ \t]{0,8}"
+    r"(?P<cells>[-+\d.,e]{1,24}(?:[ \t]{1,8}[-+\d.,e]{1,24}){1,7})[ \t]*"
+)
 _CAPTION = re.compile(r"\s{0,12}(?:[(^↑]|(?:the )?(?:above|numbers|values)\b)[^\d\n]{3,200}$", re.I)
 
 
 def captioned(text: str, training: str) -> str:
     """The text with the names of a legend beside the numbers of each row, where it stands below or in `training`."""
     lines, told = text.split("\n"), training[:20_000].split("\n")
+    _named_rows(lines)
     elsewhere = {count: _first(told, count) for count in range(2, MOST_COLUMNS + 1)}
     for begin, end, cells in _runs(lines):
         above, below_ = _near(lines, begin - 1, -1), _near(lines, end, 1)
@@ -35,6 +41,30 @@ def captioned(text: str, training: str) -> str:
             for i, row in enumerate(cells, begin):
                 lines[i] = " | ".join(f"{name} {cell}" for name, cell in zip(names, row, strict=True))
     return "\n".join(lines)
+
+
+def _named_rows(lines: list[str]) -> None:
+    """Names beside the numbers of rows that begin with one: `layer: cosine, E[h²]` above `conv0 : 0.47 0.076`."""
+    rows = [_ROW.fullmatch(line) if 5 <= len(line) <= LONGEST else None for line in lines]
+    cells = [row["cells"].split() if row else [] for row in rows]
+    begin = 0
+    for count, run in groupby(cells, key=len):
+        end = begin + len(list(run))
+        names = _of_head(lines[begin - 1], count) if count and begin and end - begin >= FEWEST else None
+        for i in range(begin, end) if names else ():
+            told = (f"{name} {cell}" for name, cell in zip(names or (), cells[i], strict=True))
+            lines[i] = f"{lines[i].split(maxsplit=1)[0].rstrip(':=|')}: {', '.join(told)}"
+        begin = end
+
+
+def _of_head(line: str, count: int) -> list[str] | None:
+    """As many quantities as a headline lists behind its last colon, where they are not alike."""
+    for mark in (",", ";", "/", "|"):
+        names = [name.strip(" `*:()") for name in line[:LONGEST].rpartition(": ")[2].split(mark)]
+        kinds = [quantity_of(name) for name in names]
+        if len(names) == count and all(map(telling, names)) and len({(k.kind, k.statistic) for k in kinds}) == count:
+            return names
+    return None
 
 
 def below(lines: Sequence[str]) -> Iterator[tuple[int, int, Quantity]]:
@@ -97,7 +127,8 @@ def _names(line: str, count: int) -> list[str] | None:
 
 
 def _splits(line: str, count: int) -> Iterator[list[str]]:
-    text = line[:LONGEST].strip().lstrip("([#^ ").partition(")")[0]
+    # `columns: step, loss, grad norm. SGD lr 0.1`: a sentence of its own behind them.
+    text = re.split(r"\.\s", line[:LONGEST].strip().lstrip("([#^ ").partition(")")[0], maxsplit=1)[0]
     for mark in (*_MARKS, "/"):
         names = [name.strip(" `*\"'") for name in text.split(mark)]
         if len(names) == count:

@@ -33,7 +33,16 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("[", re.compile(r"(?<=\d\.\d{4})\d{1,9}/\d{1,9}\s(?=\[[=>.])"), " "),
     # `ep00 total 24.4`.
     ("ep", re.compile(r"^\s{0,9}ep(?:och)?_?(\d{1,6})(?=[\s:,|])"), r"epoch \1"),
+    # `ep1 1.72, ep2 1.1` in one line, `step100: 2.1 step200: 1.9`.
+    (
+        "ep",
+        re.compile(r"(?<=[\s,;|])(ep|epoch|step)_?(\d{1,7})(?=\s?[:=]?\s{1,3}(?:[A-Za-z_]{1,20}\W{1,3})?-?\d)"),
+        r"\1 \2",
+    ),
+    ("step", re.compile(r"^(\s{0,9}step)_?(\d{1,7})(?=\s?[:=]?\s{1,3}-?\d)"), r"\1 \2"),
     ("num_updates", re.compile(r"\bnum_updates\b"), "step"),
+    # `layer:3, std:0.2`.
+    ("ayer", re.compile(r"\b(layer)\s?[:=]\s?(\d{1,4})(?=\s{0,3}[,;|]|\s{1,3}[A-Za-z])", re.I), r"\1 \2"),
     # `Layer  3/12 |`: which of how many.
     ("/", re.compile(r"\b(layer|block|stage)\s{1,6}(\d{1,4})\s?/\s?\d{1,4}(?=\s*[|:,;]|\s-)", re.I), r"\1 \2"),
 )

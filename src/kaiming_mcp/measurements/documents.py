@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 from kaiming_mcp.measurements import histogram, layers, repeated, rows
@@ -71,6 +73,11 @@ _TIMES = (
     "eta",
     "seconds",
 )
+_CONTAINERS = frozenset(
+    "encoder decoder layer layers block blocks h model transformer module backbone features".split()
+)
+_OUTERMOST = re.compile(r"(?:g|grad|gnorm|grad_?norm)_(out|output|head)", re.I)
+"""The column of the last layer beside `g_fc1`, `g_fc2`."""
 _VALUES = ("value", "values", "y", "val")
 _DEPTHS = ("depth", "n_layers", "num_layers", "layers", "n_layer", "l", "d")
 
@@ -88,6 +95,8 @@ class _Place:
     fan_in: int | None = None
     probe: bool = False
     label: str = ""
+    path: str = ""
+    """Keys around it that are parts of a name, as in `{"layer": {"0": {"attn.weight": ...}}}`."""
 
 
 def readings(content: Any, line: int) -> Iterator[Reading]:
@@ -168,26 +177,40 @@ def _object(row: dict[str, Any], place: _Place, depth: int) -> Iterator[Reading]
     column = not inner.layer and repeated.is_column([key for key, item in left.items() if value_of(item)])
     for key, item in left.items():
         under = replace(inner, layer=layers.tidy(key)) if column and value_of(item) else _under(key, inner)
+        if isinstance(item, dict) and under.layer == inner.layer and (key.isdigit() or key in _CONTAINERS):
+            under = replace(under, path=f"{inner.path}.{key}" if inner.path else key)
         yield from _walk(item, under, depth + 1)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(key: str) -> tuple[tuple[str, ...], str, str]:
+    """The pieces of a key, the layer that it names, and its other words."""
+    key = layers.unglued(key)
+    pieces = tuple(piece for piece in key.split("/") if piece)
+    names = [piece for piece in pieces if layers.is_layer(piece)]
+    if layers.is_layer(key) and len(names) == len(pieces):
+        name = layers.tidy(key)
+        return pieces, name, f"{key[len(name) :]}" if key.startswith(name) else ""
+    if names:
+        name = layers.tidy(names[-1] if len(names) == 1 else "/".join(names))
+        return pieces, name, " ".join(piece for piece in pieces if piece not in names)
+    if m := _OUTERMOST.fullmatch(key):
+        return pieces, m[1], "grad"
+    if found := next((f for f in layers.found(key) if f[0] == 0 or key[f[0] - 1] in "_ /:-‖|"), None):
+        begin, end, (name, *_) = found
+        # `‖W1‖` is the norm of a weight.
+        letter = name[0] if begin and key[begin - 1] in "‖|" else ""
+        return pieces, name, f"{key[:begin]} {letter} {key[end:]}"
+    return pieces, "", key
 
 
 def _under(key: str, place: _Place) -> _Place:
     """What a key adds: a layer, a quantity, or both (`gradients/layer1.weight`, `grad_2.0_norm/fc1.weight`)."""
+    pieces, name, words = _parsed(key)
     key = layers.unglued(key)
-    pieces = [piece for piece in key.split("/") if piece]
-    names = [piece for piece in pieces if layers.is_layer(piece)]
     layer = place.layer
-    if layers.is_layer(key) and len(names) == len(pieces):
-        name = layers.tidy(key)
-        words = f"{key[len(name) :]}" if key.startswith(name) else ""
-    elif names:
-        name = layers.tidy(names[-1] if len(names) == 1 else "/".join(names))
-        words = " ".join(piece for piece in pieces if piece not in names)
-    elif m := next((f for f in layers.found(key) if f[0] == 0 or key[f[0] - 1] in "_ /:-"), None):
-        name = m[2][0]
-        words = key[: m[0]] + " " + key[m[1] :]
-    else:
-        name, words = "", key
+    if name and any(map(str.isdigit, place.path)) and not layer:
+        name = f"{place.path}.{name}"
     if name:
         layer = f"{layer}.{name}" if layer and layer != name and not name.startswith(layer) else name
         suffix = key.rsplit(".", 1)[-1] if ".grad" in key else ""

@@ -52,8 +52,8 @@ class Line:
         return math.hypot(self.scatter, self.error * (depth - self.middle)) if math.isfinite(self.error) else math.inf
 
 
-def points_of(values: Sequence[Value], out: set[int]) -> list[Point]:
-    """The values that are not left out, in logarithms, each with the variance that rounding gives it."""
+def points_of(values: Sequence[Value], places: Sequence[int], out: set[int]) -> list[Point]:
+    """The values that are not left out, in logarithms, each at its depth and with the variance of its rounding."""
     points: list[Point] = []
     for i, value in enumerate(values):
         if i in out:
@@ -62,7 +62,7 @@ def points_of(values: Sequence[Value], out: set[int]) -> list[Point]:
         size = min(max(abs(value.x), 1e-320), 1e308)
         low, high = max(low, size / 1e3), min(high, size * 1e3)
         # A number rounded to the print is uniform over its interval.
-        points.append(Point(i, math.log(size), (math.log(high / low)) ** 2 / 12 if high > low else 0.0))
+        points.append(Point(places[i], math.log(size), (math.log(high / low)) ** 2 / 12 if high > low else 0.0))
     return points
 
 

@@ -62,6 +62,7 @@ _GLUED = (
 _AFTER_WORDS = re.compile(
     rf"(?<![A-Za-z0-9])({_GLUED}(?:_{_GLUED}){{0,4}})_(?=(?:{_STEM})_?\d{{1,4}}(?![A-Za-z0-9]))", re.I
 )
+_AFTER_LETTER = re.compile(rf"(?<![A-Za-z0-9_])g_(?=(?:{_STEM})_?\d{{1,4}}(?![A-Za-z0-9_]))", re.I)
 _BEFORE_WORDS = re.compile(rf"(?<![A-Za-z0-9])((?:{_STEM})_?\d{{1,4}})_(?={_GLUED}(?![A-Za-z0-9]))", re.I)
 _KNOWN_PARAMETER = re.compile(rf"(?:{_PARAMETER})$", re.IGNORECASE)
 _KNOWN_STEM = re.compile(rf"(?:{_STEM})_?\d{{0,4}}$", re.IGNORECASE)
@@ -107,8 +108,10 @@ def found(line: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
 
 
 def unglued(text: str) -> str:
-    """`grad_norm_fc1` and `layer_0_grad_norm` with a blank between the layer and the words."""
-    return _BEFORE_WORDS.sub(r"\1 ", _AFTER_WORDS.sub(r"\1 ", text)) if "_" in text else text
+    """`grad_norm_fc1` and `layer_0_grad_norm` with a blank between the layer and the words; `g_fc1` as `grad fc1`."""
+    if "_" not in text:
+        return text
+    return _BEFORE_WORDS.sub(r"\1 ", _AFTER_WORDS.sub(r"\1 ", _AFTER_LETTER.sub("grad ", text)))
 
 
 def _grad(name: str) -> int:

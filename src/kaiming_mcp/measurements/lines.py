@@ -179,8 +179,10 @@ def _spread(text: str, line: Line) -> None:
     if first.quantity.kind not in PER_LAYER:
         line.result = [replace(r, at=At("row", i), series=True) for i, r in enumerate(found)]
         return
-    of_layers = re.search(r"\bper[ _-]layer|\blayers\b", text, re.I)
-    of_times = re.search(r"\b(?:steps?|epochs?|iter\w*|time|runs?|seeds?)\b", text, re.I)
+    # A bare list below a headline: `mean square of x after block i:`.
+    said = text if re.search(r"[A-Za-z]{2}", text) else line.context.title
+    of_layers = re.search(r"\b(?:per|after|of|each|every)[ _-](?:each |every )?(?:layer|block)|\blayers\b", said, re.I)
+    of_times = re.search(r"\b(?:steps?|epochs?|iter\w*|time|runs?|seeds?)\b", said, re.I)
     if of_layers or (MANY.search(first.label) and not of_times):
         line.result = [replace(r, layer=f"layer {i}") for i, r in enumerate(found)]
 

@@ -23,6 +23,7 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("%)]", re.compile(r"\[\d{1,9}/\d{1,9}\s?\(\d{1,3}(?:\.\d+)?%\)\]"), " "),
     ("━", re.compile(r"[━█╸╺]{2,}"), " "),
     ("[", re.compile(r"\[[=>.]{3,200}\]"), " "),
+    ("Tensor(", re.compile(r"\b(?:tf\.)?Tensor\(([-+\d.einfa]{1,40}), shape=\([^()\n]{0,20}\)[^()\n]{0,40}\)"), r"\1"),
     # A tensor that a loss function made is a loss.
     (
         "grad_fn=",
@@ -124,6 +125,19 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ),
     (" item", re.compile(r" (?:item|detach|cpu|float|double|numpy)\b(?=[\s=:,)}'\"]|$)"), ""),
     # The best so far is no measurement of now.
+    # `grad norms (first -> last layer): 3e-9, 2e-8, 1e-7` are no ratios.
+    (
+        "first",
+        re.compile(
+            r"[(,]?\s?\b(?:from )?(?:the )?first(?: layer)?\s?(?:→|->|to(?: the)?|through)\s?last\b(?: layer)?\)?"
+            r"(?=[\s:=]{0,4}\[?\s?[-+]?[\d.]{1,20}(?:e[-+]?\d{1,3})?(?:[\s,;|]{1,4}[-+]?[\d.]{1,20}(?:e[-+]?\d{1,3})?){2})",
+            re.I,
+        ),
+        " per layer ",
+    ),
+    # Caffe prints each loss once more with its weight, and numbers what it prints.
+    ("(*", re.compile(r"\(\*\s?[-+\d.e]{1,24}\s?=\s?[-+\w.]{1,24}\sloss\)"), " "),
+    ("#", re.compile(r"\bnet output #\d{1,4}:"), " "),
     ("improve", re.compile(r"\bimproved from \S{1,30} to\b|\bdid(?: not|n't) improve from \S{1,30}"), " "),
     (":data", re.compile(r"\bgrad:(?=data)"), "grad/"),
     ("_norm", re.compile(r"\bgrad_\d(?:\.\d)?_norm"), "grad_norm"),

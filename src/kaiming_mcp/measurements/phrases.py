@@ -21,7 +21,7 @@ SIZE = re.compile(
 COUNTED = re.compile(
     r"[ -]?(?:(?P<depth>layers?|blocks?|conv|convs)|(?P<time>steps|epochs|iterations|iters|updates)"
     r"|classes|samples|images|seeds?|runs?|units|param\w*|channels|hidden|nodes|workers|gpus?|\w*seconds|minutes|hours|times"
-    r"|features|tokens|heads|bits?|pairs|inputs|examples|batches|points|sentences|sequences|users|draws|neurons|filters|x)\b",
+    r"|patients|persons|people|subjects|videos|documents|records|features|tokens|heads|bits?|pairs|inputs|examples|batches|points|sentences|sequences|users|draws|neurons|filters|x)\b",
     re.I,
 )
 _OVER = re.compile(r"\b(?:over|across|using|averaged|among)$", re.I)

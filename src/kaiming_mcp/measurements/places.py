@@ -13,6 +13,9 @@ _ROUNDED = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:e\+?(?:0?[3-9]|1\d)|[kKM])")
 """`1e3` and `2k` may count steps."""
 _OF_DEPTH = re.compile(r"[ -]?(?:layers?|blocks?)\W{0,3}(?:\w{1,12}\W{1,2}){0,2}\d")
 """`2 layers 98%`: the number behind is that of a net of this depth."""
+_NUMBERED = re.compile(r"^\W{0,3}(?:train\w{0,3}|valid\w{0,5}|val|test|eval) loss$", re.I)
+_OF_NUMBERED = re.compile(r"\s?:\s{1,4}(?:\d{1,9}\.\d|nan|inf)|\s\d{1,9}\.\d{3}", re.I)
+"""The loss behind the step that stands beside its name."""
 _OPEN = (
     "",
     "at",
@@ -53,6 +56,11 @@ def is_place(value: Value, key: str, label: str, rest: str, after: str, previous
         setattr(line, line.at.unit, value.x)
         line.result[line.newest :] = [replace(r, at=line.at) for r in line.result[line.newest :]]
         line.last = line.at.unit
+        return True
+    if whole and value.exact and _NUMBERED.search(label) and _OF_NUMBERED.match(after):
+        # `Validation loss 6312:  0.1499`
+        _set(line, "step", value.x, "", previous)
+        hear(label, line)
         return True
     counted = COUNTED.match(after)
     deep = (
@@ -100,10 +108,17 @@ def _of_layers(line: Line) -> bool:
 
 
 def _set(line: Line, unit: str, x: float, before: str, previous: str) -> None:
-    """A time; numbers before it on the line are of that time too: `loss = 2.3, step = 100`, `2.3 @ step 9`."""
+    """A time; numbers before it on the line are of that time too: `loss = 2.3, step = 100`, `2.3 @ step 9`.
+
+    Of two clocks side by side the finer counts: `iter 77 step 39`.
+    """
     old, first = line.at, getattr(line, unit) is None
-    setattr(line, unit, x)
+    beside = line.step if unit == "step" == previous and line.step is not None else x
+    setattr(line, unit, max(x, beside))
     line.last = unit
+    if not first and line.at != old and len({r.quantity.split for r in line.result}) > 1:
+        # `ep 5: loss 0.8 / val_loss 0.9 | ep 10: loss 0.4`: the last split was that of the time before.
+        line.quantity = replace(line.quantity, split="")
     if first and before in _OPEN:
         line.result = [replace(r, at=line.at) if r.at == old and r.depth is None else r for r in line.result]
     elif previous == "value" and before in ("at", "@"):

@@ -81,6 +81,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("cosine", "cosine|cos|cossim|similarity|corr|correlation"),
     ("metric", "approx kl|best loss|best acc|best accuracy|best val|best score|best metric"),
     ("loss", "loss|losses|nll|bce|mse|elbo|cost|recon|reconstruction|kl|kld"),
+    ("loss", "bpb|bpc|bpd|bits per byte|bits per char|bits per character|bits per dim"),
     ("loss", "xent|ce|crossentropy|cross entropy|residual term|boundary term|data term|physics term|penalty term"),
     ("metric", "topfive"),
     ("accuracy", "acc|accuracy|correct|top|err"),
@@ -141,6 +142,7 @@ BETWEEN = re.compile(
 """A statistic over inputs, not over units."""
 _SYMBOLS = (
     (LIMIT, " saturated "),
+    (re.compile(r"\b[xh] (?:after|behind) (?:each |every |the )?(?:block|layer)\b"), " activation "),
     (re.compile(r"(?<!\|)\|([^|\s]{1,20})\|(?!\|)"), r" bars \1 "),
     (re.compile(r"E\[\s*\(?\s*(?:dL/d|∂L/∂)[xh]\s*\)?\s*(?:\^|\*\*)?[2²]\s*\]"), " activation grad second moment "),
     (re.compile(r"E\[\s*\(?\s*(?:dL/d|∂L/∂)[wW]\s*\)?\s*(?:\^|\*\*)?[2²]\s*\]"), " weight grad second moment "),
@@ -177,6 +179,7 @@ def words_of(text: str) -> list[str]:
         or "@" in text
         or "log" in text
         or "op" in text
+        or "after" in text
         or ">" in text
         or text[-1:] in "25"
         or "l2" in text.lower()

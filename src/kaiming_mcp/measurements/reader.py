@@ -9,7 +9,7 @@ from itertools import islice
 
 from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.paste.clean import clean
-from kaiming_mcp.measurements import assemble, blocks, captions, documents, naming, repeated, rows, terms
+from kaiming_mcp.measurements import assemble, blocks, captions, documents, naming, repeated, rows, terms, tongues
 from kaiming_mcp.measurements.context import Context
 from kaiming_mcp.measurements.events import events, is_frame, is_message
 from kaiming_mcp.measurements.lines import read_line
@@ -47,8 +47,9 @@ def read_measurements(text: str, training: str = "") -> Measurements:
             "numbers per layer of one step and some lines of the log, such as `fc1.weight grad norm 1.2e-05` or "
             "`step 100 loss 2.30 grad_norm 0.4`."
         )
-    text = captions.captioned(text, training)
-    lines = with_points(clean(rows.marked(text))).split("\n")
+    english = tongues.in_english(text)
+    foreign, text = english != text, captions.captioned(english, training)
+    lines = with_points(clean(rows.marked(text)), foreign).split("\n")
     lines = ["" if _FENCE.match(line) else line for line in lines]
     whole = lines
     sayings, lines = stated(whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -77,15 +78,12 @@ class PerLayer:
     order: str
     """How depth is known: "probe order", "names" or "as printed"."""
     at: At | None = None
+    quantities: tuple[Quantity, ...] = field(init=False, repr=False, compare=False)
+    """Every quantity that some row has, the most frequent first."""
 
-    @property
-    def quantities(self) -> tuple[Quantity, ...]:
-        """Every quantity that some row has, the most frequent first."""
-        counts: dict[Quantity, int] = {}
-        for row in self.rows:
-            for quantity in row.values:
-                counts[quantity] = counts.get(quantity, 0) + 1
-        return tuple(sorted(counts, key=lambda q: -counts[q]))
+    def __post_init__(self) -> None:
+        counts = Counter(quantity for row in self.rows for quantity in row.values)
+        object.__setattr__(self, "quantities", tuple(sorted(counts, key=lambda q: -counts[q])))
 
     def of(self, kind: str, statistic: str = "") -> Quantity | None:
         """The most frequent quantity of a kind, and of a statistic where one is given."""

@@ -41,6 +41,14 @@ _SPARSE = re.compile(
     r"[ \t]{0,8}(\d{1,6})([kK]?)[ \t]?[:|=][ \t]{0,8}[-+]?(?:[\d.]{1,24}(?:e[-+]?\d{1,4})?%?|nan|inf)[ \t]*", re.I
 )
 _NAMED = re.compile(r"#([^#\n]{1,80})#")
+_TOP = re.compile(
+    r"[ \t]{0,8}(?:global[ _])?(?:epoch|ep|steps?|iter(?:ation)?|it|batch|layers?|block|depth)\b"
+    r"(?:[^\d\n]|(?<=[A-Za-z_])\d){3,300}",
+    re.I,
+)
+_RULE = re.compile(r"[\s|+:=_─━┼│-]{3,300}")
+_CELLS = re.compile(r"[ \t]{0,8}\d{1,6}(?:[ \t]{1,8}|[ \t]{0,8}\|)[-+\d.eE%\s|naif]{1,400}")
+"""An index and bare numbers, set apart as behind the number of a line in an editor."""
 FEWEST = 3
 """Lines in a row that must count up by one before the first number of each is an index."""
 
@@ -50,6 +58,7 @@ def marked(text: str) -> str:
     text = _INDEXED.sub(r"\1#\2", text)
     lines = text.split("\n")
     _mark_sparse(lines)
+    _mark_column(lines)
     counts = [_count(line) for line in lines]
     begin = 0
     for end in range(1, len(lines) + 1):
@@ -77,6 +86,18 @@ def _mark_sparse(lines: list[str]) -> None:
             for at, index, end in run:
                 lines[at] = f"#{index}{lines[at][end:]}"
         run = [(i, count, match.end(2))] if match else []
+
+
+def _mark_column(lines: list[str]) -> None:
+    """The first column of a table that counts epochs, steps or layers, below a head that names it."""
+    for at, line in enumerate(lines):
+        if not _TOP.fullmatch(line):
+            continue
+        end = begin = at + 1 + (at + 1 < len(lines) and _RULE.fullmatch(lines[at + 1]) is not None)
+        while end < len(lines) and _CELLS.fullmatch(lines[end]):
+            end += 1
+        if end - begin >= FEWEST:
+            lines[begin:end] = [re.sub(r"(\d)", r"#\1", line, count=1) for line in lines[begin:end]]
 
 
 def _count(line: str) -> int | None:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kaiming_mcp.measurements import clocks, layers
 from kaiming_mcp.measurements.documents import readings
@@ -34,6 +35,8 @@ _MOMENT = re.compile(r"(?:at |after )?(epoch|step|iter(?:ation)?)s?[ _=]{1,3}(\d
 # Of every column W&B exports the least and the greatest value of a bin too, and the step again.
 _REPEATED = re.compile(r".{1,200}(?:__MIN|__MAX)| ?.{1,100} - _step")
 _OF = re.compile(r"(\d{1,9})\s?/\s?(\d{1,9})")
+_HEAD = re.compile(r"[^\s\d=:;,|(\[][^\s=:;,|]{0,40}")
+"""A word that may head a column."""
 _CLEAN = re.compile(r"[*`_]{2,}|[`*]")
 
 
@@ -98,7 +101,8 @@ def _at(lines: Sequence[str], free: Sequence[bool], at: int) -> Table | None:
         heads = split(lines[at])
         if len(heads) > 2 and _NAME.fullmatch(heads[0]) and all(head.isdigit() for head in heads[1:]):
             heads = [heads[0], *(f"layer {head}" for head in heads[1:])]
-        if len(heads) < 2 or not _is_head(heads):
+        named = len(heads) > 1 and _is_head(heads)
+        if not named and not _placed(heads):
             continue
         rows, end = list[tuple[int, tuple[str, ...]]](), at + 1
         index, aside = False, None
@@ -122,6 +126,8 @@ def _at(lines: Sequence[str], free: Sequence[bool], at: int) -> Table | None:
             end += 1
         heads = ["", *heads] if index else heads
         if split is _words and rows and (_counted(heads, rows) or _wordy(heads, rows)):
+            continue
+        if not named and not (len(rows) > 1 and all(all(map(_numeric, cells)) for _, cells in rows)):
             continue
         if rows and (len(rows) > 1 or split not in (_wide, _words)):
             return Table(tuple(heads), tuple(rows), at, end, aside)
@@ -156,6 +162,13 @@ def _is_head(cells: Sequence[str]) -> bool:
     return sum(map(telling, cells)) * 2 >= len([c for c in cells if c]) and not any(map(_numeric, cells))
 
 
+def _placed(cells: Sequence[str]) -> bool:
+    """Whether a time, a measured quantity, and names that tell nothing head columns: `epoch loss foo bar baz`."""
+    if len(cells) < 3 or len(set(cells)) < len(cells) or not is_place(cells[0]):
+        return False
+    return all(map(_HEAD.fullmatch, cells)) and any(quantity_of(cell).known for cell in cells[1:])
+
+
 def telling(cell: str) -> bool:
     """Whether a cell may head a column: a time, a layer, or a quantity."""
     if is_place(cell) or any(head.fullmatch(cell) for head in (_NAME, _KIND, _TIME, _DEPTH, _MOMENT)):
@@ -175,6 +188,7 @@ def is_place(cell: str) -> bool:
     return _PLACE.fullmatch(cell.strip().removeprefix("trainer/")) is not None
 
 
+@lru_cache(maxsize=8192)
 def _numeric(cell: str) -> bool:
     cell = cell.strip().strip("*`\"'")
     return bool(((m := NUMBER.match(cell)) and m.end() == len(cell)) or _OF.fullmatch(cell))
@@ -201,6 +215,10 @@ def table_readings(table: Table, context: Quantity) -> Iterator[Reading]:
     places = not unrolled and any(is_place(head) for head in heads)
     per_layer = any(q.kind in PER_LAYER for q in quantities.values())
     for order, (line, cells) in enumerate(table.rows):
+        if name is not None and _of_run(cells[name]) and not _TAG.fullmatch(heads[name]):
+            # `loss 0.0011` below the rows of layers
+            yield from readings({cells[name]: next(filter(_numeric, cells), "")}, line)
+            continue
         row: dict[str, object] = {}
         for i, (head, cell) in enumerate(zip(heads, cells, strict=True)):
             key = head.strip()
@@ -224,6 +242,11 @@ def table_readings(table: Table, context: Quantity) -> Iterator[Reading]:
             row["layer"] = f"layer {order}"
         for reading in readings(row, line):
             yield _with(reading, filled(reading.quantity, context))
+
+
+def _of_run(cell: str) -> bool:
+    """Whether a cell names a number of the whole run where others name layers."""
+    return quantity_of(cell).kind in ("loss", "accuracy", "learning rate", "loss scale") and not layers.is_layer(cell)
 
 
 def _apart(heads: Sequence[str]) -> list[str]:

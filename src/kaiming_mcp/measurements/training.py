@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from kaiming_mcp.measurements.record import Setting, Training
 from kaiming_mcp.measurements.starts import initialization
@@ -16,6 +17,7 @@ from kaiming_mcp.measurements.training_words import (
     DEPTH,
     DEVICE,
     FOOTER,
+    HINTS,
     LOSSES,
     NO_SCALER,
     NOT,
@@ -93,10 +95,21 @@ def _around(text: str, begin: int, end: int) -> str:
     return text[max(start, begin - 200) : min(stop if stop >= 0 else len(text), end + 200)].strip()
 
 
+def _hinted(text: str, name: str) -> bool:
+    """Whether a text holds a word without which the pattern of that name cannot match: far quicker than that."""
+    lower = _lower(text)
+    return any(hint in lower for hint in HINTS[name]) if name in HINTS else True
+
+
+@lru_cache(maxsize=4)
+def _lower(text: str) -> str:
+    return text.lower()
+
+
 def _precision(text: str) -> Iterator[Setting]:
     found: list[tuple[int, str, str]] = []
     for rank, (name, pattern) in enumerate(PRECISION):
-        for match in re.finditer(pattern, text, re.I):
+        for match in re.finditer(pattern, text, re.I) if _hinted(text, name) else ():
             before, after = text[max(0, match.start() - 30) : match.start()], text[match.end() : match.end() + 20]
             if (
                 not NOT.search(before)
@@ -108,14 +121,14 @@ def _precision(text: str) -> Iterator[Setting]:
     if found:
         _, name, context = min(found)
         yield Setting("precision", name, None, context)
-    if match := NO_SCALER.search(text) or SCALER.search(text):
+    if _hinted(text, "scaler") and (match := NO_SCALER.search(text) or SCALER.search(text)):
         stated = str(match.re is SCALER)
         yield Setting("scaler", stated, None, _around(text, match.start(), match.end()))
 
 
 def _pattern(name: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[Setting]]:
     def find(text: str) -> Iterator[Setting]:
-        if match := pattern.search(text):
+        if _hinted(text, name) and (match := pattern.search(text)):
             yield Setting(
                 name, match[1] if match.re.groups else match[0], None, _around(text, match.start(), match.end())
             )
@@ -124,7 +137,7 @@ def _pattern(name: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[Se
 
 
 def _loss(text: str) -> Iterator[Setting]:
-    hits = [(m.start(), name, m) for name, pattern in LOSSES if (m := re.search(pattern, text, re.I))]
+    hits = [(m.start(), n, m) for n, p in LOSSES if _hinted(text, n) and (m := re.search(p, text, re.I))]
     names = {name for _, name, _ in hits}
     if "binary cross entropy" in names:
         hits = [h for h in hits if h[1] != "cross entropy"]
@@ -134,8 +147,8 @@ def _loss(text: str) -> Iterator[Setting]:
 
 
 def _classes(text: str) -> Iterator[Setting]:
-    lower = text.lower()
-    named = next((name for name in CLASSES if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", lower)), None)
+    lower = _lower(text)
+    named = next((name for name in CLASSES if _word(name, lower)), None)
     if named:
         at = lower.index(named)
         yield Setting("dataset", text[at : at + len(named)], None, _around(text, at, at + len(named)))
@@ -147,10 +160,15 @@ def _classes(text: str) -> Iterator[Setting]:
                 return
     for table in (CLASSES, VOCABULARIES):
         for name, count in table.items():
-            if match := re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", lower):
+            if match := _word(name, lower):
                 found = Value(count, count, count, str(count))
                 yield Setting("classes", str(count), found, _around(text, match.start(), match.end()), "assumed")
                 return
+
+
+def _word(name: str, lower: str) -> re.Match[str] | None:
+    """A name that stands as a word of its own."""
+    return re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", lower) if name in lower else None
 
 
 def _clip(text: str) -> Iterator[Setting]:

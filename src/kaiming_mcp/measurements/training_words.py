@@ -29,6 +29,20 @@ PRECISION = (
     ("fp64", r"\bfloat64\b|\bfp64\b|\bdouble precision\b"),
     ("fp32", r"\bfp32\b|\bfloat32\b|\bfull precision\b|\bsingle precision\b|precision\s?=\s?[\"']?32\b"),
 )
+HINTS: dict[str, tuple[str, ...]] = {
+    "bf16": ("bf16", "bfloat16"), "fp16": ("fp16", "float16", "half", "16-mixed", "16-true", "precision"),
+    "amp": ("autocast", "amp", "mixed", "o1", "o2"), "tf32": ("tf32",), "fp64": ("float64", "fp64", "double"),
+    "fp32": ("fp32", "float32", "full", "single", "precision"), "scaler": ("scal", "--fp16", "apex"),
+    "gaussian likelihood": ("gaussian",), "cross entropy": ("entropy", "nll", "softmax"),
+    "binary cross entropy": ("bce", "binary"), "mse": ("mse", "squared", "l2"), "mae": ("l1", "mae", "absolute"),
+    "huber": ("huber", "smoothl1"), "hinge": ("hinge",), "triplet": ("triplet",), "ctc": ("ctc",), "kl": ("kl",),
+    "contrastive": ("infonce", "contrastive"), "adversarial": ("wgan", "hinge", "adversarial"),
+    "second_derivatives": (
+        "penalty", "wgan", "pinn", "physics", "hessian", "derivative", "create_graph", "u_", "r1", "maml", "pde",
+        "euler", "''", "force", "backward", "laplacian",
+    ),
+}  # fmt: skip
+"""In lower case, words of which a text holds one wherever the pattern of that name matches."""
 NOT = re.compile(
     r"(?:\b(?:no|not|without|never|lacks?|instead of|disabl\w+|doesn't support"
     r"|(?:no|not) support(?: for)?)\s(?:\w+\s)?)$",
@@ -75,11 +89,11 @@ CLASS_COUNT = re.compile(
     r"|symbols)\b)"
     r"|\b(?:num|n|nb)_?(?:classes|labels|categories)\b" + GLUE + r"(\d{1,7})", re.I
 )  # fmt: skip
-VOCABULARY = re.compile(r"\b(?:vocab(?:ulary)?(?:[_ ]size)?|n_vocab)\b(?:\s?size)?" + GLUE + r"(\d[\d,]{1,9})", re.I)
+VOCABULARY = re.compile(r"\b(?:vocab(?:ulary)?(?:[_ ]size)?|n_vocab)\b(?:\s?size)?" + GLUE + r"(\d[\d,]{0,8}\d)", re.I)
 CLIP = re.compile(
     r"clip_grad_(?P<kind>norm|value)_?\(.{0,200}?(?:max_norm\s?=\s?|clip_value\s?=\s?|,\s?)(?P<a>[\d.][\d.e-]*)"
     r"|(?<!before )(?<!after )(?<!pre-)(?<!post-)\b(?P<word>max_norm|clipnorm|clipvalue|global_clipnorm"
-    r"|gradient_clip_val|grad_clip|clip_grad|max_grad_norm|gradient_clipping"
+    r"|gradient_clip_val|grad_clip|clip[-_ ]grad(?:ient)?(?:[-_ ]norm_?)?|max_grad_norm|gradient_clipping"
     r"|clip[-_]norm|grad(?:ient)?[ _-](?:norm[ _-])?clip(?:ping|ped)?(?:[ _]value|[ _]norm)?"
     r"|clip(?:ping|ped)?(?:\s(?:at|to|norm|value|gradients? (?:at|to)))?)\b"
     + GLUE + r"(?:at |to |norm |value |max_norm=)?(?P<b>[\d.][\d.]*(?:e[-+]?\d+)?)",

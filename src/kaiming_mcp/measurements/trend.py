@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kaiming_mcp.measurements.fit import Line, Point, Turn, line_through, points_of, turn_of
 from kaiming_mcp.measurements.quantity import GRADIENTS, Quantity
@@ -12,6 +14,9 @@ from kaiming_mcp.measurements.record import LayerRow, PerLayer
 from kaiming_mcp.measurements.value import Value
 
 SQUARES = ("mean square", "sum square", "variance")
+SEQUENTIAL = 3
+_COUNTED = re.compile(r"(?P<stem>[A-Za-z]{1,12}(?:[ _]?(?:layer|block))?)[ _=]{0,2}(?P<number>\d{1,4})")
+"""`block10`, `layer 8`: a number that counts layers, as the places in `features.3.weight` do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,12 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A straight line through ln value over depth; depth counts the rows that are used, from 0."""
+    """A straight line through ln value over depth."""
 
     quantity: Quantity
     rows: tuple[LayerRow, ...]
+    places: tuple[int, ...]
+    """The depth of each row, from 0: by the number in its name where only some layers were printed, else its place."""
     order: str
     rate: float
     """Change of ln value per layer towards the output; its sign says nothing of the direction of travel."""
@@ -99,21 +106,22 @@ def trend(layers: PerLayer, quantity: Quantity) -> Trend | None:
     cut = tuple(
         i for i, v in enumerate(values) if v.finite and i not in zeros and (v.below or v.bound == "<" or v.size[1] == 0)
     )
-    known = points_of(values, {*bad, *zeros, *cut})
+    places = places_of(rows)
+    known = points_of(values, places, {*bad, *zeros, *cut})
     if not known:
         return None
     backward = quantity.kind in (*GRADIENTS, "update", "update ratio")
     whole = line_through(known)
     turn = turn_of(known)
-    broken = _broken(rows, values, known, whole, turn, backward)
+    broken = _broken(rows, places, values, known, whole, turn, backward)
     ends: list[tuple[str, float]] = []
     for i in cut:
         near = whole
         if turn:
-            near = turn.low if i < turn.at else turn.high
-        ends.append((rows[i].name, _exp(near.at(i))))
+            near = turn.low if places[i] < turn.at else turn.high
+        ends.append((rows[i].name, _exp(near.at(places[i]))))
     low, high = _quotient(values[0], values[-1])
-    ratio = _exp(-whole.rate * (len(rows) - 1))
+    ratio = _exp(-whole.rate * places[-1])
     if values[0].finite and values[-1].finite and values[-1].x and 0 not in cut and len(rows) - 1 not in cut:
         printed = abs(values[0].x / values[-1].x)
     else:
@@ -121,6 +129,7 @@ def trend(layers: PerLayer, quantity: Quantity) -> Trend | None:
     return Trend(
         quantity=quantity,
         rows=rows,
+        places=places,
         order=layers.order,
         rate=whole.rate,
         error=whole.error,
@@ -138,8 +147,21 @@ def trend(layers: PerLayer, quantity: Quantity) -> Trend | None:
     )
 
 
+def places_of(rows: Sequence[LayerRow]) -> tuple[int, ...]:
+    """The depth of each row: the number in its name where numbers are left out, else its place."""
+    counted = [_COUNTED.fullmatch(row.name) for row in rows]
+    numbers = [int(m["number"]) for m in counted if m]
+    if len(numbers) == len(rows) and len({m["stem"] for m in counted if m}) == 1:
+        steps = {b - a for a, b in pairwise(numbers)}
+        # Steps of 2 or 3 are the numbers that nn.Sequential gives to a layer, its norm and its nonlinearity.
+        if min(steps) > 0 and (len(steps) > 1 or min(steps) > SEQUENTIAL):
+            return tuple(n - numbers[0] for n in numbers)
+    return tuple(range(len(rows)))
+
+
 def _broken(
     rows: Sequence[LayerRow],
+    places: Sequence[int],
     values: Sequence[Value],
     points: Sequence[Point],
     whole: Line,
@@ -148,8 +170,9 @@ def _broken(
 ) -> Break | None:
     """The first break in the direction of travel."""
     travel = range(len(rows) - 1, -1, -1) if backward else range(len(rows))
-    known = {p.depth for p in points}
-    place = _place(points, turn, backward) if turn else None
+    depths = {p.depth for p in points}
+    known = {i for i, place in enumerate(places) if place in depths}
+    place = places.index(_place(points, turn, backward)) if turn else None
     started = False
     for i in travel:
         value = values[i]
@@ -165,14 +188,14 @@ def _broken(
         if value.x == 0 and value.exact:
             return Break("zero", i, rows[i].name, rate)
         bound = value.size[1]
-        near = (turn.high if i >= turn.at else turn.low) if turn else whole
-        if started and bound > 0 and near.at(i) - 3 * near.doubt(i) > math.log(bound):
+        near = (turn.high if places[i] >= turn.at else turn.low) if turn else whole
+        if started and bound > 0 and near.at(places[i]) - 3 * near.doubt(places[i]) > math.log(bound):
             return Break("drop", i, rows[i].name, near.rate)
     return None
 
 
 def _place(points: Sequence[Point], turn: Turn, backward: bool) -> int:
-    """The first row of the second piece in the direction of travel."""
+    """The depth of the first row of the second piece in the direction of travel."""
     if not backward:
         return turn.at
     return max(p.depth for p in points if p.depth < turn.at)

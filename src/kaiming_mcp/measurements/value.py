@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
 _FACTORS = {"%": 0.01, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
@@ -22,7 +23,10 @@ NUMBER = re.compile(
     r"(?:(?P<unit>[ \t]?%|[A-Za-zµ]{1,8}(?:/[a-z]{1,8})?)(?![\w.(]\w|\()|(?!\.?\w)))",
     re.IGNORECASE,
 )
-_DECIMAL_COMMA = re.compile(r"(?<![\d,.\[(-])(?:\d+,(?:\d+(?:[eE]-\d+)|0\d+|\d{4,})|0,\d{3,})(?![\d,.])")
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\d,.\[(-])(?:\d+,(?:\d+(?:[eE]-\d+)|0\d+|\d{4,}|\d+(?=[ \t]?[·×*][ \t]?10))|0,\d{3,})(?![\d.]|,\d)"
+)
+_LISTED = re.compile(r"\d,\d+,\d")
 _STATED = 1e-15
 
 
@@ -83,6 +87,7 @@ def numbers(text: str) -> Iterator[tuple[int, int, Value]]:
         yield match.start(), match.end(), _value(match)
 
 
+@lru_cache(maxsize=8192)
 def number(text: str) -> Value | None:
     """The one number that a cell holds, or None."""
     text = text.strip().strip("\"'`*")
@@ -91,9 +96,10 @@ def number(text: str) -> Value | None:
     return None
 
 
-def with_points(text: str) -> str:
-    """Decimal commas as points, where the text leaves no doubt that it writes them."""
-    if not _DECIMAL_COMMA.search(text) or re.search(r"\d\.\d|[A-Za-z_],[A-Za-z_]", text):
+def with_points(text: str, foreign: bool = False) -> str:
+    """Decimal commas as points, where the numbers of a text, or its language, leave no doubt that it writes them."""
+    sure = _DECIMAL_COMMA.search(text) or (foreign and not _LISTED.search(text))
+    if not sure or re.search(r"\d\.\d|[A-Za-z_],[A-Za-z_]", text):
         return text
     return re.sub(r"(?<=\d),(?=\d)", ".", text)
 

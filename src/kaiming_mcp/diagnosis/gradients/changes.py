@@ -7,30 +7,30 @@ import math
 from kaiming_mcp.diagnosis.gradients.courses import SHALLOW
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.gradients.over_time import open_gate, unrolled
 from kaiming_mcp.diagnosis.gradients.remedies import DO, EFFECTS, PROBE, Change
+from kaiming_mcp.diagnosis.gradients.stuck import stuck
 from kaiming_mcp.diagnosis.gradients.traced import best_traced, contradicted
 from kaiming_mcp.diagnosis.gradients.trends import layer_factor, log_ratio
 from kaiming_mcp.diagnosis.gradients.watch import watched
 from kaiming_mcp.diagnosis.gradients.zeros import FROZEN
 from kaiming_mcp.diagnosis.principles import RESIDUAL, SIMPLE
+from kaiming_mcp.measurements.trend import Trend
 from kaiming_mcp.scaffold import bounded, number
 
-_SOFTMAX_TWICE = r"(?<!log)(?<!log_)\bsoftmax\b[^\n]{0,80}\bcross[- _]?entropy(?:loss)?\b"
-_NO_SOFTMAX = r"\b(?:no|not|without|never|removed?)\b[^.\n]{0,20}\bsoftmax"
-"""A softmax in front of a loss that takes logits."""
-
-IDLE_UPDATE, USUAL_UPDATE = 1e-5, 1e-3
-"""Update over weight: below the first nothing moves in a thousand steps; the second is the usual rule of thumb."""
+_RESIDUAL = r"\bres(?:idual|net)\w*|\bskip\b|\b([xh])\s?=\s?\1\s?\+|\b[xh]\s?\+="
 
 
 def change_for(e: Evidence, c: Candidate) -> Change:
     """The one change for the first explanation."""
+    if c.change and c.effect:
+        return Change(c.change, c.effect, c.test, SIMPLE)
     if c.change:
         return Change(c.change, *EFFECTS[c.mechanism])
     if c.mechanism in ("true_decay_forward", "true_decay_backward", "bias_floor", "growth"):
         return _course(e, c)
     if c.mechanism == "stuck_at_chance":
-        return _stuck(e)
+        return stuck(e)
     if c.mechanism == "saturation":
         return _saturation(e, c)
     if c.mechanism == "structural_zero":
@@ -108,7 +108,16 @@ def _from_rate(e: Evidence, c: Candidate, test: str) -> Change:
             f"loss and global gradient norm of every step, and {PROBE} at the last step before the growth",
             SIMPLE,
         )
-    if c.mechanism == "growth" and e.says(r"\bres(?:idual|net)\w*|\bskip\b") and not e.says(r"\bpre-?norm"):
+    if c.mechanism == "growth" and shown is e.gradient and shown is not None and _normed(e, shown):
+        return Change(
+            "Replace batch norm by layer norm, or put an identity path round every block: a batch norm divides the scale of the "
+            "weights out, so no other std changes the forward pass.",
+            f"gradient factor per layer {layer_factor(shown):.3g} -> about 1 (batch norm and ReLU without a path give "
+            "sqrt(pi/(pi - 1)) = 1.21)",
+            test,
+            RESIDUAL,
+        )
+    if c.mechanism == "growth" and e.says(_RESIDUAL) and not e.says(r"\bpre-?norm"):
         blocks = e.depth
         scale = f"1/sqrt({blocks}) = {1 / math.sqrt(blocks):.3g}" if blocks > SHALLOW else "1/sqrt(number of blocks)"
         return Change(
@@ -144,6 +153,20 @@ def _from_rate(e: Evidence, c: Candidate, test: str) -> Change:
             test,
         )
     gain = 1 / layer_factor(shown)
+    if unrolled(shown):
+        if c.mechanism == "true_decay_backward" and (gate := open_gate(shown, e.said)) is not None:
+            return Change(
+                *gate,
+                f"norm of dL/dh at every time step on one real batch, first/last above 0.1, and {PROBE}",
+                RESIDUAL,
+            )
+        return Change(
+            f"Multiply the recurrent weight alone by {gain:.3g} (its gain acts once per time step), or start it orthogonal; a gated "
+            "cell keeps the path by construction.",
+            f"factor per time step {layer_factor(shown):.3g} -> about 1 while the units do not saturate",
+            f"norm of dL/dh at every time step on one real batch, first/last within a factor 10, and {PROBE}",
+            RESIDUAL,
+        )
     if not 0.2 < gain < 5 and "relu" not in name:
         rectified = "" if e.training.second_derivatives else "He for ReLU, "
         return Change(
@@ -165,37 +188,11 @@ def _from_rate(e: Evidence, c: Candidate, test: str) -> Change:
     )
 
 
-def _stuck(e: Evidence) -> Change:
-    test = (
-        "loss on one fixed batch of 32 over 200 steps: it must fall below 0.1; and "
-        f"{PROBE} at step 0: gradient first/last, and cosine between inputs at the last layer"
-    )
-    if e.says(_SOFTMAX_TWICE) and not e.says(_NO_SOFTMAX):
-        return Change(
-            "Take the softmax out and give the logits to the cross entropy, which applies its own.",
-            "slope of the loss from at most p(1 - p) of the second softmax, whose inputs span no more than 1, to that of the "
-            "logits; the loss can then fall below ln(1 + (C - 1)/e), its least value with two softmaxes",
-            test,
-            SIMPLE,
-        )
-    ratios = sorted(x for _, x in e.column("update ratio") if x > 0)
-    if ratios and (median := ratios[len(ratios) // 2]) < IDLE_UPDATE:
-        return Change(
-            f"Multiply the learning rate by {number(float(f'{USUAL_UPDATE / median:.1g}'))}: the updates are {number(median)} of "
-            "the weights, so nothing can move.",
-            f"update ratio {number(median)} -> about {USUAL_UPDATE:g}, and the loss leaves ln C within some hundred steps",
-            f"{test.partition('; and')[0]}, and the update ratio of every layer",
-            SIMPLE,
-        )
-    best = best_traced(e) if e.subject is not None and e.subject.course and not e.subject.course.healthy else None
-    if best is not None:
-        return Change(best.do, best.effect, test, best.principle)
-    return Change(
-        "Overfit one fixed batch of 32 examples with everything else as it is (no softmax before cross entropy, rate 1e-4 with Adam).",
-        "a sound network falls below a loss of 0.1 within 200 steps; if it stays at ln C the forward or backward pass is cut",
-        test,
-        SIMPLE,
-    )
+def _normed(e: Evidence, shown: Trend) -> bool:
+    """Whether a batch norm divides the scale of the weights out, and no skip is spoken of."""
+    skips = e.says(_RESIDUAL) and not e.says(r"\b(?:no|without)(?: a| any)? (?:skip|residual)")
+    named = e.says(r"\bbatch[ _-]?norm|\bBN\b") or any("BatchNorm" in row.kind for row in shown.rows)
+    return bool(named) and not skips
 
 
 def _saturation(e: Evidence, c: Candidate) -> Change:
@@ -240,6 +237,12 @@ def _structural(e: Evidence, c: Candidate) -> Change:
             "learn; frozen layers have no gradient, and that is no vanishing."
         )
         effect = "their gradients become numbers at the first step; those of the other layers stay as they are"
+    elif e.without_gradient:
+        do = (
+            "Print requires_grad of these parameters: False is frozen (leave it, if that is meant); True says that the loss does not "
+            "depend on them: look for detach(), no_grad, or an output that is not used."
+        )
+        effect = "their gradients are numbers and no longer None"
     else:
         do = (
             "None yet: take one optimizer step and print the same gradients again. A zero-initialised layer moves first and the "

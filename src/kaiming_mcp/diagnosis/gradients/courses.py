@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.gradients.over_time import unrolled
 from kaiming_mcp.diagnosis.gradients.theory import predicted_change
 from kaiming_mcp.diagnosis.gradients.trends import layer_factor, layers_of, log_ratio, per_layer_text
 from kaiming_mcp.diagnosis.gradients.words import ratio_by_depth
@@ -49,7 +50,14 @@ def course_candidates(e: Evidence) -> Iterator[Candidate]:
         score = 0.9 if back < -SEVERE else 0.78
         against = (forward,) if floor is not None and forward else ()
         yield Candidate(
-            "true_decay_backward", score, cites, _place(e.gradient), against=against, even=_even(e.gradient)
+            "true_decay_backward",
+            score,
+            cites,
+            _place(e.gradient),
+            _in_time(e.gradient, "decays"),
+            against,
+            even=_even(e.gradient),
+            apart=unrolled(e.gradient),
         )
     else:
         alone = _floor(e, 0.0, ahead)
@@ -62,7 +70,8 @@ def course_candidates(e: Evidence) -> Iterator[Candidate]:
     if back > growth or ahead > growth:
         shown = e.activation if ahead >= back else e.gradient
         score = 0.9 if max(back, ahead) > SEVERE else 0.76
-        yield Candidate("growth", score, cites, _place(shown), even=_even(shown))
+        title = _in_time(shown, "grows")
+        yield Candidate("growth", score, cites, _place(shown), title, even=_even(shown), apart=bool(title))
 
 
 def _change(shown: Trend | None, depth: int) -> float:
@@ -75,7 +84,7 @@ def _change(shown: Trend | None, depth: int) -> float:
     if shown.used < 2:
         return 0.0
     change = log_ratio(shown)
-    line = -shown.amplitude_rate * (len(shown.rows) - 1)
+    line = -shown.amplitude_rate * shown.places[-1]
     return change if change * line > 0 else 0.0
 
 
@@ -111,6 +120,11 @@ def _place(shown: Trend | None) -> str:
         # The first row in the direction of travel has lost nothing yet.
         return shown.rows[-2 if shown.backward else 1].name if steep_first and turn.kind == "slope" else turn.name
     return shown.rows[0 if shown.backward else -1].name
+
+
+def _in_time(shown: Trend | None, how: str) -> str:
+    """The title of a course over the time steps of a recurrent net."""
+    return f"the gradient {how} geometrically back through the time steps" if unrolled(shown) else ""
 
 
 def _even(shown: Trend | None) -> bool:

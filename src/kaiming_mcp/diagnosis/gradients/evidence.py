@@ -21,7 +21,8 @@ from kaiming_mcp.diagnosis.gradients.labels import (
 )
 from kaiming_mcp.diagnosis.gradients.listed import listed_layers, told_layers
 from kaiming_mcp.diagnosis.gradients.loss import Losses, losses
-from kaiming_mcp.diagnosis.gradients.trends import GRADIENTS, STATISTICS, alike_from, best_trend, layers_of
+from kaiming_mcp.diagnosis.gradients.over_time import over_time
+from kaiming_mcp.diagnosis.gradients.trends import GRADIENTS, STATISTICS, alike_from, best_trend, is_size, layers_of
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.network.subject import Subject
 from kaiming_mcp.measurements.quantity import Quantity
@@ -73,9 +74,24 @@ class Evidence:
         return self.column("cosine") or words.alike(self.told) or alike_from(self.rows("spread"))
 
     @cached_property
-    def losses(self) -> Losses | None:
-        """The course of the loss."""
+    def series_losses(self) -> Losses | None:
+        """The course of the numbers that are called losses, whatever they are the loss of."""
         return losses(self.measured, self.said, self.outputs)
+
+    @property
+    def losses(self) -> Losses | None:
+        """The course of the loss; None of two players, where a loss that falls is no learning and one that stays no fault."""
+        return None if self.adversarial else self.series_losses
+
+    @cached_property
+    def adversarial(self) -> bool:
+        """Whether two networks play against each other."""
+        return bool(words.PLAYERS.search(self.said))
+
+    @cached_property
+    def policy(self) -> bool:
+        """Whether the loss is that of values or of a policy, whose targets move."""
+        return bool(self.says(words.POLICY))
 
     @property
     def cosine_from(self) -> str:
@@ -95,7 +111,8 @@ class Evidence:
     @property
     def learning(self) -> bool:
         """Whether the loss falls and stays low, and gradients still come."""
-        return self.losses is not None and self.losses.falling and not self.losses.plateau and not self.stopped
+        falls = self.losses is not None and self.losses.falling and not self.losses.plateau
+        return falls and not self.stopped and not self.policy
 
     @property
     def thriving(self) -> bool:
@@ -167,7 +184,7 @@ class Evidence:
         """Parameters whose gradient is printed as None, or said to be none."""
         printed = re.findall(
             r"(?m)(?<![\w.])([A-Za-z_0-9][\w.]{0,200}(?:weight|bias|lora_\w{1,20}))\b"
-            r"(?:[^\n]{0,40}\bNone\s*$|\W{0,3}grad(?:ient)?\W{0,3}None\b)",
+            r"(?:[^\n]{0,40}\bNone\s*$|\W{0,3}grad(?:ient)?\W{0,3}None\b|\W{0,3}(?:has |is )?None grad)",
             self.told,
         )
         return printed or words.without_gradient(self.told)
@@ -252,7 +269,7 @@ class Zeros:
     @staticmethod
     def _at(layers: PerLayer) -> Zeros | None:
         kinds = (layers.of(kind, statistic) for kind in GRADIENTS for statistic in STATISTICS)
-        quantity = next((q for q in kinds if q), None)
+        quantity = next((q for q in kinds if q and is_size(layers, q)), None)
         rows = [(r.name, r.values[quantity]) for r in layers.rows if quantity in r.values] if quantity else []
         if len(rows) < 2:
             return None
@@ -278,6 +295,8 @@ def merged(log: Measurements, symptom: Measurements, training: Training, words: 
     layers += [labelled(one, words, "" if layers else words) for one in symptom.per_layer]
     layers = layers or [labelled(one, words, words) for m in texts for one in listed_layers(m, words)]
     layers = layers or list(told_layers(words))
+    if not any(len(one.rows) > 2 and any(q.known for q in one.quantities) for one in layers):
+        layers = [one for one in (over_time(words),) if one is not None] or layers
     return Measurements(
         per_layer=tuple(layers),
         series=tuple(labelled_series(s) for m in texts for s in m.series),

@@ -45,7 +45,7 @@ def frame_of(candidates: Sequence[Candidate], change: Change, shown: set[str]) -
             "number from its alarm?",
             "What in the design or in the run keeps these numbers there? Name also what was not measured.",
             f"Which number would move first if {other} began, and what is it now?",
-            f"Change nothing. {change.effect[:1].upper()}{change.effect[1:]}. When do you look again?",
+            f"{change.do if first.change else 'Change nothing.'} {change.effect[:1].upper()}{change.effect[1:]}. When do you look again?",
         )
     else:
         prompts = (

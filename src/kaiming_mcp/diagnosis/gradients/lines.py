@@ -17,6 +17,15 @@ _WHOLE_BATCH = re.compile(
     re.I,
 )
 _SHARE = re.compile(r"(?P<name>[A-Za-z][\w.()\[\]]{0,40}(?: \d{1,3})?)\s?[:=]?\s{1,4}(?P<x>\d{1,3}(?:\.\d{1,6})?)\s?%")
+_ZERO_OUTPUT = re.compile(
+    r"(?P<shares>\d[^.;\n]{0,160}%[^.;%\n]{1,60}?)\b(?:outputs?|are|is|gives?|returns?)\s(?:exactly |always |all )?(?:zeros?|0|dead)\b"
+    r"(?=[^.\n]{0,30}\b(?:every|all|any|each|whole|never)\b)",
+    re.I,
+)
+"""`97 % of the ReLUs in conv4 and 99 % in conv5 output zero for every image`"""
+_IN_LAYER = re.compile(
+    r"(?P<x>\d{1,3}(?:\.\d{1,6})?)\s?%(?: of (?:the |all )?\w{1,20})? (?:in|of|at) (?:the )?(?P<name>[A-Za-z][\w.]{0,40}\d[\w.]{0,20})"
+)
 _BEFORE = re.compile(
     r"\b(?:before|into|input (?:of|to)|pre-?)[ -]?(?:the )?(?:last |final |output )?(?P<act>relu|sigmoid|tanh)\b(?P<rest>[^\n]{1,160})",
     re.I,
@@ -63,6 +72,8 @@ def dead_units(text: str) -> tuple[tuple[str, float], ...]:
     """Shares of units that are 0 for a whole batch: `units that are 0 for the whole batch: relu(1) 72%, relu(3) 100%`."""
     found = _WHOLE_BATCH.search(text[:LONGEST])
     rows = [(m["name"], as_float(m["x"]) / 100) for m in _SHARE.finditer(found["rest"])] if found else []
+    if not rows and (said := _ZERO_OUTPUT.search(text[:LONGEST])):
+        rows = [(m["name"], as_float(m["x"]) / 100) for m in _IN_LAYER.finditer(said["shares"])]
     return tuple((name, share) for name, share in rows if share <= 1)
 
 

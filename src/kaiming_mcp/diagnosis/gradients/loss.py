@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kaiming_mcp.diagnosis.gradients.points import SUM, averaged, finite, first_bad, of_perplexity
 from kaiming_mcp.diagnosis.gradients.words import accuracy_by_depth
 from kaiming_mcp.measurements.record import Fact, Measurements, Series
 from kaiming_mcp.scaffold import number
@@ -18,6 +19,12 @@ NEAR = 0.012
 BEYOND = 1e5
 SUMMED = 5.0
 """Times ln 2 from which a binary cross entropy may be a sum over many outputs."""
+CLAMPS = (
+    (-math.log(2.0**-126), "-ln of the smallest normal float32 (Caffe)"),
+    (-math.log(1e-7), "-ln 1e-7 (the epsilon of Keras)"),
+    (100.0, "100 (the clamp of the log in torch.nn.BCELoss)"),
+)
+"""What is logged for -ln p where p is 0."""
 CHANCE = 0.2
 """Relative distance from ln C of a first loss."""
 LEARNED = 0.93
@@ -37,6 +44,8 @@ class Losses:
     basis: str = ""
     """How the number of classes is known."""
     accuracy: tuple[float, ...] = ()
+    stand_in: bool = False
+    """Whether the logger wrote 0 in place of the first loss that is not finite."""
 
     @property
     def chance(self) -> float | None:
@@ -123,6 +132,20 @@ class Losses:
         return len(self.values) > 2 and max(self.values) - min(self.values) < 0.01 * abs(self.values[0])
 
     @property
+    def jumped(self) -> bool:
+        """Whether it ends at ln C behind a loss of twice ln C and twice the first: it was thrown there."""
+        if not self.at_chance or self.chance is None or not self.values:
+            return False
+        return max(self.values) > 2 * max(self.first, self.chance)
+
+    @property
+    def clamped(self) -> tuple[float, str] | None:
+        """The clamp of a log at which the loss stands since some time: every true class has probability 0."""
+        if len(self.values) < 2 or self.values[-1] != self.values[-2]:
+            return None
+        return next(((x, name) for x, name in CLAMPS if abs(self.values[-1] / x - 1) < 1e-5), None)
+
+    @property
     def growing(self) -> float:
         """Factor from the least loss to the last finite one before the end."""
         least = min((v for v in self.values if v > 0), default=0.0)
@@ -132,7 +155,8 @@ class Losses:
         """In words, with its time."""
         if not self.values:
             return f"accuracy {number(self.accuracy[0])} to {number(self.accuracy[-1])}" if self.accuracy else "unknown"
-        end = f", not finite at {self.unit} {self.nan_at:g}" if self.nan_at is not None else ""
+        why = " (logged as 0 beside a gradient norm that is nan)" if self.stand_in else ""
+        end = f", not finite at {self.unit} {self.nan_at:g}{why}" if self.nan_at is not None else ""
         if len(self.values) == 1:
             return f"loss {self.first:.8g}{end}"
         return f"loss {self.first:.8g} to {self.values[-1]:.8g} over {len(self.values)} {self.unit}s{end}"
@@ -142,8 +166,9 @@ def losses(measured: Measurements, said: str, outputs: int = 0) -> Losses | None
     """The training loss and accuracy, or None where none was measured; `outputs` of the network, 0 where unknown."""
     series = _longest(measured, "loss")
     accuracy = _longest(measured, "accuracy")
-    series = series or _unnamed(measured)
-    values = _summed([(p.at, p.value.x) for p in series.points if p.value.finite]) if series else ()
+    perplexity = of_perplexity(_longest(measured, "metric"), said) if series is None else None
+    series = series or perplexity or _unnamed(measured, said)
+    values = averaged([(p.at, p.value.x) for p in finite(measured, series)]) if series else ()
     if series is not None and series.unit == "row" and values:
         # A chain in a sentence: what it goes on with is not always one of its numbers.
         last = series.points[-1].value.text
@@ -156,10 +181,13 @@ def losses(measured: Measurements, said: str, outputs: int = 0) -> Losses | None
         for f in measured.facts
         if f.quantity.kind == "accuracy" and f.value.finite and f.depth is None and not by_depth
     )
-    bad = series.first_nonfinite if series else None
+    bad = first_bad(measured, series) if series else None
     if not values and not correct and bad is None:
         return None
-    classes, basis = _classes(measured, [v for _, v in values], correct, said, outputs)
+    known = SUM.search(said) is None and (
+        measured.of("loss") is not None or not perplexity or measured.training.classes
+    )
+    classes, basis = _classes(measured, [v for _, v in values], correct, said, outputs) if known else (None, "")
     return Losses(
         values=tuple(v for _, v in values),
         times=tuple(t for t, _ in values),
@@ -168,14 +196,19 @@ def losses(measured: Measurements, said: str, outputs: int = 0) -> Losses | None
         classes=classes,
         basis=basis,
         accuracy=correct,
+        stand_in=bad is not None and bad.value.finite,
     )
 
 
-def _unnamed(measured: Measurements) -> Series | None:
-    """The one series that is logged without a name, where it begins at the chance level of the stated cross entropy."""
+def _unnamed(measured: Measurements, said: str) -> Series | None:
+    """The one series that is logged without a name: it is said to be a loss, or begins at ln C of a stated cross entropy."""
     classes = 2 if measured.training.loss == "binary cross entropy" else measured.training.classes
     alone = measured.series[0] if len(measured.series) == 1 and not measured.per_layer else None
-    if alone is None or alone.quantity.known or len(alone.points) < 4 or not classes or classes < 2:
+    if alone is None or alone.quantity.known or len(alone.points) < 4:
+        return None
+    if _EXPORTED.search(said):
+        return alone
+    if not classes or classes < 2:
         return None
     return alone if abs(alone.points[0].value.x / math.log(classes) - 1) < CHANCE else None
 
@@ -207,6 +240,8 @@ def _is_count(fact: Fact) -> bool:
     )
 
 
+_EXPORTED = re.compile(r"\bloss/\w|\b(?:export|csv|values?|curve|scalars?) of (?:the )?(?:\w+ )?loss\b", re.I)
+"""`export of Loss/train from TensorBoard`"""
 _THEN = re.compile(
     r"\W{0,3}(?:(?:and|then|but|suddenly|now|jump(?:s|ed)?|back|goes|went|stay(?:s|ed)?|stuck|is|at|to|up|down)\W{1,3}){1,6}"
     r"(\d{1,6}\.\d{1,6})\b",
@@ -225,14 +260,6 @@ def _then(text: str, at: int) -> Iterator[float]:
     while found := _THEN.match(text, at):
         yield float(found[1])
         at = found.end()
-
-
-def _summed(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Terms of the loss that are logged at one time, added up; runs that are compared at one time stay apart."""
-    times = list(dict.fromkeys(at for at, _ in points))
-    if len(times) < 2 or len(points) < 2 * len(times) - 1:
-        return tuple(points)
-    return tuple((at, sum(v for t, v in points if t == at)) for at in times[:2_000])
 
 
 def _longest(measured: Measurements, kind: str) -> Series | None:

@@ -47,8 +47,13 @@ class Candidate:
     against: tuple[str, ...] = ()
     change: str = ""
     """The one change, where it depends on the case; else `changes` knows it."""
+    effect: str = ""
+    test: str = ""
+    """What that change does in numbers and the measurement that shows it, where the mechanism's own say too little."""
     even: bool = False
     """Whether all layers take part alike, so that `located` is where it is worst."""
+    apart: bool = False
+    """Whether the title alone says what it is: the mechanism's own would say too much."""
     predicted: bool = False
     """Whether it rests on theory or on statements alone, not on a measurement."""
 

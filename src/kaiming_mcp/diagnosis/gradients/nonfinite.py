@@ -1,53 +1,58 @@
-"""nan and inf: which operation, the range of half precision, or growth before it; and the scaler's healthy start."""
+"""nan and inf: which operation, the range of half precision, or growth before it."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
+from kaiming_mcp.diagnosis.gradients.bad_data import bad_data
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
+from kaiming_mcp.diagnosis.gradients.growing import adding_up, diverging
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
 from kaiming_mcp.diagnosis.gradients.operations import CLIP_IS_BLIND, Operation, by_name, by_source, line_of
+from kaiming_mcp.diagnosis.gradients.scaler import (
+    HALF_LARGEST,
+    MOST_SKIPPED,
+    SAYS_NAN,
+    calibrating,
+    exhausted,
+    nan_norms,
+    skipped_steps,
+    spent,
+)
 from kaiming_mcp.measurements.record import Event
 from kaiming_mcp.scaffold import number
 
-HALF_LARGEST = 65504
-EARLY = 50
-"""Steps within which a loss scale still finds its level."""
-_FIRST_SKIPPED = (
-    r"\bfirst (?:\w+ )?(?:steps?|iterations?|batch\w*)\b[^.\n]{0,40}\bskipp|\bskipp\w+[^.\n]{0,30}\bfirst\b"
-)
 IN_REACH = 4
 """Times below the end of float16 from which the next batch may pass it."""
 _MASKED = r"\bmask(?!ed[ _]?(?:lm|language|auto))\w*|\bpadd(?:ing|ed)\b|\bpad[ _](?:token|id|mask)"
 _MAXIMUM = re.compile(r"\bmax(?:imum)?\b\W{0,3}(?:\w+ ){0,2}(\d{2,9}(?:\.\d{1,9})?(?:e\+?\d{1,2})?)(?![\w.]\d)", re.I)
-_SKIPPED = re.compile(r"\bskipp\w+ (?:iterations|steps|updates)\W{1,9}(\d{1,9})\b", re.I)
-MOST_SKIPPED = 24
-"""Halvings from the highest usual scale, 2^24, to 1: who skips more steps does not find a level."""
-_SAYS_NAN = r"\bnans?\b|\binf(?:inity)?\b|not finite|non-?finite"
 
 
 def nonfinite_candidates(e: Evidence) -> Iterator[Candidate]:
     """What explains numbers that are not finite, and a loss scale that falls."""
-    calibrating = _calibrating(e)
-    if calibrating is not None:
-        yield calibrating
+    healthy = calibrating(e)
+    if healthy is not None:
+        yield healthy
         return
-    diverging = _diverging(e)
-    if diverging is not None:
-        yield diverging
+    yield from (c for c in (adding_up(e), diverging(e)) if c is not None)
+    if (e.events("nan", "inf", "anomaly") or e.says(SAYS_NAN)) and (data := bad_data(e)) is not None:
+        yield data
+        return
     bad = e.events("nan", "inf", "anomaly") + [w for w in e.events("warning") if " in " in w.name]
+    if not bad and e.says(SAYS_NAN) and e.says(rf"{HALF_LARGEST:d}|\bfp16\b|\bfloat16\b"):
+        # A sentence that tells of an overflow in half precision and of nan.
+        bad = [event for event in e.events("overflow") if event.value is None]
     layer, passes = _first_layer(e)
-    if not bad and not layer and not (e.measured.empty and e.says(_SAYS_NAN)) and not _exhausted(e):
+    if not bad and not layer and not (e.measured.empty and e.says(SAYS_NAN)) and not exhausted(e):
         return
     for event in bad:
         named = by_name(event.name)
         if named is not None:
             yield from _named(e, event, named, layer)
             return
-    half = e.half
+    half = e.half or any(event.kind == "overflow" for event in bad)
     found = by_source(e.told) or (None if half else by_source(e.architecture))
     if found is not None:
         operation, words = found
@@ -55,14 +60,15 @@ def nonfinite_candidates(e: Evidence) -> Iterator[Candidate]:
         place = f"{operation.name}, first seen at {layer}" if layer else operation.name
         yield Candidate("nan_origin", 0.9, (fact,), place, operation.name, (), _fix(operation.fix))
         return
-    many = _skipped(e)
+    many = skipped_steps(e)
     skipped = (
         e.facts.add(f"{many} skipped steps: the scale finds no level", "measured", many) if many > MOST_SKIPPED else ""
     )
-    cites = tuple(f for f in (_pattern(e), layer and _located(e, layer, passes), skipped) if f)
+    cites = tuple(f for f in (_pattern(e) or nan_norms(e), layer and _located(e, layer, passes), skipped) if f)
     if half:
         yield _half_range(e, layer, 0.9 if bad or layer else 0.78, cites)
     else:
+        cites = cites or spent(e)
         change = (
             "Run one step with `torch.autograd.set_detect_anomaly(True)` and put eps inside the operation that it names. "
             + CLIP_IS_BLIND
@@ -194,98 +200,3 @@ def _pattern(e: Evidence) -> str:
         "finite: a jump, no gradual growth",
         "measured",
     )
-
-
-def _diverging(e: Evidence) -> Candidate | None:
-    """Loss or gradient norm that grows over the steps by decades before it is not finite, or at the end."""
-    loss, grown = grows(e)
-    ends = bool(e.losses and e.losses.values and e.losses.values[-1] >= max(e.losses.values) * 0.3)
-    if not ((loss > 10 and ends) or (grown > 1e3 and not e.learning)):
-        return None
-    if e.losses is not None and (e.losses.at_chance or e.losses.died):
-        return None
-    fact = e.facts.add(
-        f"over the steps the loss grows x{number(loss)} and the gradient norm x{number(grown)} before the end",
-        "measured",
-        loss,
-        "growth",
-    )
-    return Candidate("growth", 0.87, (fact,), "", "divergence: loss and gradient grow from step to step")
-
-
-def grows(e: Evidence) -> tuple[float, float]:
-    """Factors by which the loss and the gradient norm grow from their least to their last finite number."""
-    norms = e.measured.of("gradient norm")
-    course = [p.value.x for p in norms.points if p.value.finite and p.value.x > 0] if norms else []
-    grown = course[-1] / min(course) if len(course) > 2 and course[-1] == max(course) else 1.0
-    return (e.losses.growing if e.losses is not None and len(e.losses.values) > 2 else 1.0), grown
-
-
-def _inf_norms(e: Evidence) -> int:
-    """How many gradient norms of the first steps are infinite, where all others are finite and there are more of them."""
-    norms = e.measured.of("gradient norm")
-    points = norms.points if norms else ()
-    bad = [p for p in points if not p.value.finite]
-    if any(math.isnan(p.value.x) or p.at > EARLY for p in bad) or 2 * len(bad) >= len(points):
-        return 0
-    return len(bad)
-
-
-def _scales(e: Evidence) -> list[float]:
-    """The loss scale over time, from its series, its events and skipped steps."""
-    series = e.measured.of("loss scale")
-    found = [(p.line, p.value.x) for p in series.points if p.value.finite] if series else []
-    seen = {line for line, _ in found}
-    found += [
-        (event.line, event.value.x)
-        for event in e.events("overflow", "loss scale")
-        if event.value is not None and event.line not in seen and event.value.x >= 2**-20
-    ]
-    return [x for _, x in sorted(found, key=lambda pair: pair[0])]
-
-
-def _exhausted(e: Evidence) -> bool:
-    scales = _scales(e)
-    return (len(scales) > 1 and scales[-1] <= 1 < scales[0]) or _skipped(e) > MOST_SKIPPED
-
-
-def _skipped(e: Evidence) -> int:
-    """The largest count of skipped steps that a line states."""
-    found = [_SKIPPED.search(event.text) for event in e.events("overflow", "skipped")]
-    return max((int(m[1]) for m in found if m), default=0)
-
-
-def _calibrating(e: Evidence) -> Candidate | None:
-    """Halvings of the loss scale in the first steps, with a loss that stays finite."""
-    scales = _scales(e)
-    overflows = e.events("overflow", "skipped")
-    if _skipped(e) > MOST_SKIPPED:
-        return None
-    if e.losses is not None and e.losses.nan_at is not None:
-        return None
-    if e.events("anomaly", "error"):
-        return None
-    halved = [b / a for a, b in pairwise(scales) if a > 0 and b < a]
-    scaled = e.half or bool(e.training.scaler) or bool(scales)
-    skipped = _inf_norms(e)
-    if not scaled or not (halved or overflows or skipped or (e.learning and e.says(_FIRST_SKIPPED))):
-        return None
-    times = [event.at.x for event in overflows if event.at is not None and event.at.unit == "step"]
-    if (times and max(times) > EARLY) or (scales and min(scales) <= 1) or len(halved) > 16:
-        return None
-    if e.losses is not None and (e.losses.died or e.losses.growing > 10):
-        return None
-    top, end = (max(scales), scales[-1]) if scales else (math.nan, math.nan)
-    what = f"from {top:g} to {end:g}" if scales and top > end else "in the first steps"
-    fact = e.facts.add(
-        f"the loss scale is halved {what} ({max(len(halved), len(overflows), skipped)} skipped steps) while the loss stays "
-        "finite: the scaler starts high (2^16 by default) and halves until no gradient is infinite",
-        "measured",
-        end if scales else None,
-        "loss scale",
-    )
-    change = (
-        "None: skip nothing, change nothing. Expect the scale to stay within a factor of 2 to 4 after these steps; act only "
-        "if it goes on falling below 1, or if more than 1 % of later steps are skipped."
-    )
-    return Candidate("amp_calibrating", 0.9, (fact,), change=change)

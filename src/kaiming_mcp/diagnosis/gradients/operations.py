@@ -43,7 +43,9 @@ OPERATIONS = (
     Operation(
         "the std of one sample",
         r"^VarBackward0$|^StdBackward0$|degrees of freedom",
-        r"degrees of freedom|\bstd\b[^.\n]{0,40}\b(?:one|single|1) (?:sample|element|row|value)|batch(?: of)? size 1\b[^.\n]{0,40}\bstd",
+        r"degrees of freedom|\bstd\b[^.\n]{0,40}\b(?:one|single|1) (?:sample|element|row|value)|batch(?: of)? size 1\b[^.\n]{0,40}\bstd"
+        r"|\bstd\b[^.\n]{0,40}\bbatch(?:es)?(?: of)?(?: size)? 1\b|more than 1 value per channel"
+        r"|\b(?:1|one|a single) (?:sample|element|row|value|item|example|image)\b[^.\n]{0,60}(?:\.std\(|\bstd\b|\bstandard deviation)",
         "with n = 1 the unbiased std divides by n - 1 = 0: 0/0 = nan",
         "take `unbiased=False` (`correction=0`) or the statistics of the training set, and drop the last batch of one "
         "(`drop_last=True`)",
@@ -55,6 +57,13 @@ OPERATIONS = (
         "d log u/du = 1/u: infinite at u = 0, and 0 * inf = nan",
         "take `log_softmax` / `logsumexp` (or `F.binary_cross_entropy_with_logits`) of the logits instead of the log of a "
         f"probability; where u is no probability, `log(u.clamp_min(1e-8))`, or {_BOTH}",
+    ),
+    Operation(
+        "division by a std of 0",
+        r"(?!)",
+        r"(?<![/:])/(?!/)\s?\(?[A-Za-z_][\w.]*\.std\(",
+        "what is constant over the batch (a feature, a padded or repeated batch) has std 0: 0/0 = nan",
+        "divide by `std + 1e-5`, or take mean and std of the whole training set and leave constant features out",
     ),
     Operation(
         "sqrt at 0",

@@ -6,6 +6,7 @@ import re
 
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.remedies import PROBE
+from kaiming_mcp.diagnosis.gradients.told_runs import stalled
 
 EXAMPLE = (
     '{"measurements": "fc1.weight grad norm 1.2e-09 ... step 0 loss 2.303", "training": "fp16, lr 1e-3, 10 classes"}'
@@ -21,6 +22,20 @@ def questions(e: Evidence) -> list[str]:
         asked.append(
             "one step with `torch.autograd.set_detect_anomaly(True)`, the precision (fp32, fp16, bf16), and the losses and "
             "gradient norms of the 20 steps before it"
+        )
+    if e.adversarial:
+        asked.append(
+            "mean D of real and of generated samples with both losses and both gradient norms, every 100 steps (at the balance D is 1/2, its "
+            "loss 2 ln 2 = 1.386, -log D(G(z)) 0.693; neither has to fall), and a score of the samples"
+        )
+    elif e.policy:
+        asked.append(
+            "return of evaluation episodes, explained variance of the values, and the largest |value| beside the largest return"
+        )
+    elif stalled(e):
+        asked.append(
+            "loss on one fixed batch of 32 over 200 steps, everything else as it is: below a tenth of now it can fit, and data or capacity "
+            "set the limit; else the optimisation does"
         )
     if e.zeros.printed:
         asked.append("the same gradients printed with `%.3e`: a print of fixed digits hides them")
@@ -42,7 +57,7 @@ def questions(e: Evidence) -> list[str]:
         )
     if e.says(r"attention|softmax") and e.gradient is None:
         asked.append("entropy of the attention weights against ln(keys) (0 is a saturated softmax), and any detach()")
-    if e.losses is None or e.losses.classes is None:
+    if not e.adversarial and not e.policy and (e.losses is None or e.losses.classes is None):
         asked.append(
             "loss and training accuracy of the first 20 steps, with the loss function and the number of classes (compare ln C)"
         )

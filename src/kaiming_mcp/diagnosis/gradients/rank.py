@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kaiming_mcp.diagnosis.gradients.courses import course_candidates
+from kaiming_mcp.diagnosis.gradients.ends import end_candidates
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
+from kaiming_mcp.diagnosis.gradients.growing import grows
+from kaiming_mcp.diagnosis.gradients.held_out import generalisation
 from kaiming_mcp.diagnosis.gradients.mechanisms import DECIDED, Candidate
 from kaiming_mcp.diagnosis.gradients.networks import network_candidates
-from kaiming_mcp.diagnosis.gradients.nonfinite import grows, nonfinite_candidates
+from kaiming_mcp.diagnosis.gradients.nonfinite import nonfinite_candidates
+from kaiming_mcp.diagnosis.gradients.purposes import purpose_candidates
 from kaiming_mcp.diagnosis.gradients.runs import run_candidates
 from kaiming_mcp.diagnosis.gradients.scales import scale_candidates
+from kaiming_mcp.diagnosis.gradients.told_runs import told_candidates
 from kaiming_mcp.diagnosis.gradients.trends import log_ratio
 from kaiming_mcp.diagnosis.gradients.units import unit_candidates
 from kaiming_mcp.diagnosis.gradients.zeros import zero_candidates
@@ -22,6 +27,10 @@ _RULES = (
     unit_candidates,
     course_candidates,
     run_candidates,
+    told_candidates,
+    purpose_candidates,
+    end_candidates,
+    generalisation,
     scale_candidates,
     network_candidates,
 )

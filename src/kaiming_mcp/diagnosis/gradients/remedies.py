@@ -64,6 +64,11 @@ EFFECTS: dict[str, tuple[str, str, str]] = {
         f"`torch.autograd.set_detect_anomaly(True)` on the failing batch, and {PROBE} for the first layer that is not finite",
         SIMPLE,
     ),
+    "growth": (
+        "the gradient norm of every step stays near that of the first steps",
+        "global gradient norm and loss of steps 0 to 20",
+        SIMPLE,
+    ),
     "input_scale": (
         "E[x²] of the input becomes 1, and the first pre-activation has a std near 1",
         "mean and std of every input feature, and E[x²] of the first layer's output",

@@ -12,7 +12,7 @@ from kaiming_mcp.diagnosis.gradients.mechanisms import DECIDED, TITLES, Candidat
 from kaiming_mcp.diagnosis.gradients.operations import by_source
 from kaiming_mcp.diagnosis.gradients.picture import spark_lines
 from kaiming_mcp.diagnosis.gradients.questions import EXAMPLE, questions, remarks
-from kaiming_mcp.diagnosis.gradients.rank import explanations, ranked
+from kaiming_mcp.diagnosis.gradients.rank import explanations, follows, ranked
 from kaiming_mcp.diagnosis.gradients.remedies import Change
 from kaiming_mcp.diagnosis.gradients.side import side_findings
 from kaiming_mcp.diagnosis.gradients.start import settled
@@ -42,7 +42,7 @@ def diagnose(e: Evidence, library: Library) -> Scaffold:
         asked = "; ".join(f"({i}) {q}" for i, q in enumerate(questions(e), 1))
         return Scaffold(
             tool=NAME,
-            verdict=" ".join(["Cannot tell: no number was given.", *said]),
+            verdict=" ".join([f"Cannot tell: {_nothing_read(e)}.", *said]),
             mechanism="cannot_tell",
             needs=f"Send: {asked}.",
             example=EXAMPLE,
@@ -51,11 +51,21 @@ def diagnose(e: Evidence, library: Library) -> Scaffold:
     return _cannot_tell(e, candidates, said, library) if first is None else _decided(e, candidates, theory, library)
 
 
+def _nothing_read(e: Evidence) -> str:
+    """No number at all, or lines with numbers that say nothing of what the numbers are."""
+    missed, count = e.measured.not_understood, e.measured.not_understood_count
+    if not missed:
+        return "no number was given"
+    shown = "; ".join(f"line {n} `{text[:60]}`" for n, text in missed[:2])
+    return f"{count} line(s) with numbers were read, and none says what its numbers measure ({shown})"
+
+
 def _decided(e: Evidence, candidates: list[Candidate], theory: list[Comparison], library: Library) -> Scaffold:
     first = _doubted(candidates, theory)
     candidates = [first, *candidates[1:]]
     change = change_for(e, first)
-    cause = next((c for c in candidates[1:] if c.predicted), None) if first.mechanism == "stuck_at_chance" else None
+    causes = (c for c in candidates[1:] if c.predicted and follows(first, c.mechanism))
+    cause = next(causes, None) if not first.apart else None
     severity: Severity = "note" if first.mechanism in CALM else "high" if first.score >= 0.7 else "medium"
     draft = Draft(
         severity,
@@ -106,7 +116,8 @@ def _verdict(first: Candidate, cause: Candidate | None) -> str:
     basis = "predicted by theory or from what was stated, not measured" if first.predicted else sure
     begins = "All layers take part alike; it is worst at" if first.even else "It begins at"
     place = f" {begins} {first.located}." if first.located and first.mechanism not in CALM else ""
-    title = TITLES[first.mechanism] if first.name in TITLES.values() else f"{first.name} ({TITLES[first.mechanism]})"
+    own = first.apart or first.name in TITLES.values()
+    title = first.name if own else f"{first.name} ({TITLES[first.mechanism]})"
     why = f" Theory names a cause: {cause.name}." if cause else ""
     return f"{title[0].upper()}{title[1:]} ({basis}).{place}{why}"
 

@@ -9,12 +9,19 @@ from typing import NamedTuple
 from kaiming_mcp.diagnosis.gradients.courses import LARGE, SEVERE
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.gradients.stuck import binding_clip
+from kaiming_mcp.diagnosis.gradients.told_runs import spiked, stalled
 from kaiming_mcp.diagnosis.gradients.trends import log_ratio, per_layer_text
 from kaiming_mcp.diagnosis.gradients.watch import held
 from kaiming_mcp.scaffold import bounded, number
 
 FEW = 8
 """Layers over which a floor has not formed where the activations keep their size."""
+STILL = 0.002
+"""Change of an accuracy that does not move."""
+AS_ENTROPY = 0.04
+TIGHT = 100
+"""Times above the clip of the usual norm from which the clip alone explains a loss that hardly falls."""
 USELESS = 3.0
 """A clip that is never reached, and this many times above the median norm, does nothing."""
 
@@ -41,15 +48,85 @@ def run_candidates(e: Evidence) -> Iterator[Candidate]:
     if course and (course.died or jumped):
         cites = tuple(f for f in (fact, chance, jumped) if f)
         yield Candidate("died_after_learning", 0.86, cites)
-    elif course and course.at_chance and not course.learned and course.nan_at is None:
+    elif course and course.clamped:
+        limit, name = course.clamped
+        clamp = e.facts.add(
+            f"the loss stands at {limit:.7g}, {name}: the true class has probability 0 in every example",
+            "measured",
+            limit,
+            "clamp of the log",
+        )
+        title = "divergence: the outputs are infinitely sure and wrong, or nan"
+        yield Candidate("growth", 0.8, (clamp, fact), "", title)
+    elif course and course.jumped and course.nan_at is None:
+        title = "the loss jumps, and stays at that of a constant prediction from then on"
+        yield Candidate("died_after_learning", 0.8, (fact, chance), title=title)
+    elif course and course.at_chance and not course.learned and course.nan_at is None and spiked(e) is None:
         held = e.says(r"\b(?:stay|stuck|remain|stop|constant|hover|plateau)\w* (?:\w+ )?(?:at|around|near)\b")
         several = len(course.values) > 1 or len(course.accuracy) > 1 or not course.values
         score = 0.74 if several or course.accuracy or held else 0.4
         yield Candidate("stuck_at_chance", score, tuple(f for f in (fact, chance) if f))
+    elif majority := _majority(e, fact):
+        yield majority
+    elif tight := _tight_clip(e, fact):
+        yield tight
     elif course and course.constant and not course.learned and course.nan_at is None:
         yield Candidate("stuck_at_chance", 0.55, (fact,), title="the loss does not move: a constant prediction")
     yield from _clip(e)
     yield from _healthy(e, fact)
+
+
+def _majority(e: Evidence, fact: str) -> Candidate | None:
+    """A constant accuracy whose binary entropy is the loss: the prediction is the frequency of the classes, for every input."""
+    course = e.losses
+    if course is None or len(course.values) < 3 or len(course.accuracy) < 3 or course.nan_at is not None:
+        return None
+    share = course.accuracy[-1]
+    if (
+        not 0.5 < share < 1
+        or max(course.accuracy) - min(course.accuracy) > STILL
+        or course.last < (1 - 10 * STILL) * course.first
+    ):
+        return None
+    entropy = -share * math.log(share) - (1 - share) * math.log1p(-share)
+    if abs(course.last / entropy - 1) > AS_ENTROPY:
+        return None
+    known = e.facts.add(
+        f"the accuracy stays at {share:.3g}, and the entropy of two classes of that share is {entropy:.3g}: this is the loss of a prediction "
+        "that gives every input the frequency of the classes",
+        "computed",
+        entropy,
+        "loss of a constant prediction",
+    )
+    return Candidate(
+        "stuck_at_chance",
+        0.8,
+        (fact, known),
+        title="a constant prediction, the frequency of the classes: the accuracy is the share of the larger class",
+        apart=True,
+        change="Overfit one fixed batch with as many examples of the rare class as of the other, and nothing else.",
+        effect="below a loss of 0.1 within 200 steps the network can tell them apart, and weighted classes or balanced batches are next; at "
+        "ln 2 = 0.693 its inputs say nothing or a pass is cut",
+        test="recall of the rare class, and the area under its precision-recall curve; the accuracy says nothing here",
+    )
+
+
+def _tight_clip(e: Evidence, fact: str) -> Candidate | None:
+    """A loss that hardly falls under a clip that makes every step of SGD far shorter than the rate says."""
+    course, clip = e.losses, binding_clip(e)
+    if course is None or clip is None or len(course.values) < 3 or course.nan_at is not None:
+        return None
+    if clip.usual < TIGHT * clip.limit or course.last < 0.9 * course.first:
+        return None
+    known = e.facts.add(
+        f"the clip is at {clip.limit:g} and the usual gradient norm {number(clip.usual)}: every step is x{number(clip.limit / clip.usual)} as "
+        "long as the rate says",
+        "measured",
+        clip.limit / clip.usual,
+        "of the step",
+    )
+    title = "the clip binds at every step, and the loss hardly moves"
+    return Candidate("stuck_at_chance", 0.78, (known, fact), title=title, apart=True)
 
 
 def _rate_jumped(e: Evidence) -> str:
@@ -134,7 +211,7 @@ def _healthy(e: Evidence, loss: str) -> Iterator[Candidate]:
                 "gradient first/last",
             )
         )
-    if e.learning:
+    if e.learning and not stalled(e):
         if shown is None or flat or not shown.used or shown.used < 2:
             yield Candidate("nothing_wrong", 0.75, (*cites, *held(e)))
     elif flat and (e.losses is None or len(e.losses.values) < 2) and _signal_known(e):
@@ -149,6 +226,9 @@ def _kept(e: Evidence) -> str:
     if shown is None or shown.used < 3 or e.cosine or len(shown.rows) > FEW or abs(log_ratio(shown)) > math.log(10):
         return ""
     if shown.zeros or shown.cut or shown.nonfinite:
+        return ""
+    if sum(one.of("activation") is not None for one in e.measured.per_layer) > 1:
+        # Several networks or times: the first says nothing of the others.
         return ""
     return e.facts.add(
         f"activations last/first: amplitude x{number(bounded(-log_ratio(shown)))} over {len(shown.rows)} layers",

@@ -12,6 +12,7 @@ from kaiming_mcp.diagnosis.gradients import data_words, words
 from kaiming_mcp.diagnosis.gradients.courses import GROWN
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
 from kaiming_mcp.diagnosis.gradients.mechanisms import Candidate
+from kaiming_mcp.diagnosis.gradients.points import SUM
 from kaiming_mcp.diagnosis.gradients.trends import log_ratio
 from kaiming_mcp.measurements.record import Fact
 from kaiming_mcp.measurements.trend import SQUARES
@@ -270,7 +271,7 @@ def _first_loss(e: Evidence) -> Iterator[Candidate]:
             yield Candidate("growth", 0.77 if course.first > LARGE_LOSS else 0.6, (fact,), "the output layer")
         return
     grows = e.activation is not None and e.activation.used > 2 and log_ratio(e.activation) < -GROWN
-    if course.first < LARGE_LOSS or grows:
+    if course.first < LARGE_LOSS or grows or SUM.search(e.said):
         return
     fact = e.facts.add(
         f"the first loss is {number(course.first)}: a squared term of that size comes from a coefficient or target of order "

@@ -7,6 +7,7 @@ from itertools import pairwise
 from kaiming_mcp.architecture.ir import Conv, Linear, layers
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.gradients.evidence import Evidence
+from kaiming_mcp.diagnosis.gradients.held_out import rise
 from kaiming_mcp.diagnosis.gradients.runs import idle_clip
 from kaiming_mcp.diagnosis.network import structure
 from kaiming_mcp.diagnosis.principles import SIMPLE
@@ -21,6 +22,7 @@ def side_findings(e: Evidence, mechanism: str) -> list[Draft]:
         [] if mechanism in ("structural_zero", "print_zeros", "underflow_half", "dead_relu") else _silent(e, mechanism)
     )
     found += [] if mechanism == "clip_never_binds" else _idle(e)
+    found += _overfit(e, mechanism)
     return found + ([] if mechanism == "nothing_wrong" else _bottleneck(e))
 
 
@@ -43,6 +45,25 @@ def _silent(e: Evidence, mechanism: str) -> list[Draft]:
             "If that is not meant, set requires_grad, look for detach(), and put them into the optimizer; if it is, leave them.",
             "gradients of these parameters after one step, printed with %.3e",
             "their gradients become numbers; those of the other layers stay as they are",
+        )
+    ]
+
+
+def _overfit(e: Evidence, mechanism: str) -> list[Draft]:
+    """A validation loss that rises from its least while the training loss falls on, where the verdict is another."""
+    found = rise(e) if mechanism != "nothing_wrong" else None
+    if found is None:
+        return []
+    fact = e.facts.add(found.shown, "measured", found.last.value.x, "validation loss")
+    return [
+        Draft(
+            "medium",
+            SIMPLE,
+            f"overfitting: {found.shown}",
+            (fact,),
+            found.change,
+            "validation loss at every epoch, over 3 seeds",
+            f"a validation loss of {found.least.value.text}, that of the best time",
         )
     ]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from kaiming_mcp.measurements.quantity import Quantity
 from kaiming_mcp.measurements.record import LayerRow, PerLayer
@@ -16,9 +14,12 @@ GRADIENTS = ("activation gradient", "gradient", "weight gradient")
 STATISTICS = (
     "sum square", "norm", "rms", "mean square", "std", "variance", "mean abs", "unknown", "value", "median", "max", "mean",
 )  # fmt: skip
-SEQUENTIAL = 3
-_COUNTED = re.compile(r"(?P<stem>[A-Za-z]{1,12}(?:[ _]?(?:layer|block))?)[ _=]{0,2}(?P<number>\d{1,4})")
-"""`block10`, `layer 8`: a number that counts layers, as the places in `features.3.weight` do not."""
+
+
+def is_size(layers: PerLayer, quantity: Quantity) -> bool:
+    """Whether the numbers are sizes; a mean with signs is none: its terms cancel, at the outputs of a softmax to 0."""
+    signed = quantity.statistic == "mean" and quantity.kind in GRADIENTS
+    return not (signed and any(r.values[quantity].x < 0 for r in layers.rows if quantity in r.values))
 
 
 def best_trend(times: Sequence[PerLayer], kinds: Sequence[str]) -> Trend | None:
@@ -26,7 +27,7 @@ def best_trend(times: Sequence[PerLayer], kinds: Sequence[str]) -> Trend | None:
     for kind in kinds:
         for layers in times:
             found = sorted(
-                (q for q in layers.quantities if q.kind == kind and q.statistic in STATISTICS),
+                (q for q in layers.quantities if q.kind == kind and q.statistic in STATISTICS and is_size(layers, q)),
                 key=lambda q: STATISTICS.index(q.statistic),
             )
             for quantity in found:
@@ -38,26 +39,18 @@ def best_trend(times: Sequence[PerLayer], kinds: Sequence[str]) -> Trend | None:
 def log_ratio(shown: Trend) -> float:
     """ln of the amplitude at the first row over that at the last; by the line where printing cut an end off."""
     x = shown.ratio.x
-    log = math.log(x) if math.isfinite(x) and x > 0 else -shown.rate * (len(shown.rows) - 1)
+    log = math.log(x) if math.isfinite(x) and x > 0 else -shown.rate * shown.places[-1]
     return log / 2 if shown.quantity.statistic in SQUARES else log
 
 
 def layers_of(shown: Trend) -> int:
     """Layers from the first row to the last, both counted: more than rows where only some were printed."""
-    counted = [_COUNTED.fullmatch(row.name) for row in shown.rows]
-    if all(counted) and len({m["stem"] for m in counted if m}) == 1:
-        places = [int(m["number"]) for m in counted if m]
-        steps = {abs(b - a) for a, b in pairwise(places)}
-        # Steps of 2 or 3 are the numbers that nn.Sequential gives to a layer, its norm and its nonlinearity.
-        if len(steps) > 1 or min(steps) > SEQUENTIAL:
-            return max(len(places), abs(places[-1] - places[0]) + 1)
-    return len(shown.rows)
+    return shown.places[-1] + 1
 
 
 def layer_rate(shown: Trend) -> float:
     """ln of the amplitude's factor per layer in the direction of travel."""
-    rate = -shown.amplitude_rate if shown.backward else shown.amplitude_rate
-    return rate / _stride(shown)
+    return -shown.amplitude_rate if shown.backward else shown.amplitude_rate
 
 
 def layer_factor(shown: Trend) -> float:
@@ -67,8 +60,7 @@ def layer_factor(shown: Trend) -> float:
 
 def rate_error(shown: Trend) -> float:
     """Standard error of the amplitude's rate per layer."""
-    error = shown.error / 2 if shown.quantity.statistic in SQUARES else shown.error
-    return error / _stride(shown)
+    return shown.error / 2 if shown.quantity.statistic in SQUARES else shown.error
 
 
 def per_layer_text(shown: Trend) -> str:
@@ -93,7 +85,3 @@ def alike_from(rows: Iterable[tuple[LayerRow, Quantity]]) -> tuple[tuple[str, fl
         total = level if of is not None and of.statistic in ("variance", "std") else level + square
         found.append((row.name, max(0.0, 1 - square / total) if total else 0.0))
     return tuple(found)
-
-
-def _stride(shown: Trend) -> float:
-    return max(1, layers_of(shown) - 1) / max(1, len(shown.rows) - 1)

@@ -53,6 +53,16 @@ OF_TOKENS = (
     r"|\b(?:cos\w*|sim\w*)[^\n]{0,30}\b(?:between|of|among) (?:\w+ ){0,2}(?:tokens|nodes|patches)\b"
 )
 """Words of a cosine between tokens or nodes of one input."""
+PLAYERS = re.compile(
+    r"\b(?:[A-Z][A-Za-z]{0,8}|p?i[Xx]2?[Pp]ix)?GANs?\b|\b(?:gans?|dcgan|cyclegan|stylegan\d?|wgan(?:-gp)?|pix2pix|(?i:discriminator))\b"
+    r"|(?<![A-Za-z])(?i:[dg]_loss|loss_[dg])(?![A-Za-z])"
+)
+"""Words of two networks that play against each other."""
+POLICY = (
+    r"\b(?:PPO|DQN|DDQN|DDPG|TD3|A2C|A3C|actor[- ]critic|Q[- _](?:values?|learning|net(?:work)?|loss)|value[ _]loss|critic[ _]loss|"
+    r"TD[- _]error|policy gradient|REINFORCE|reinforcement)\b"
+)
+"""Words of values or a policy that are learned from returns."""
 _LEADING = re.compile(r"\s{0,20}(?:\[\w{1,20}\]\s{0,4})?[\w.\-]{1,60}(?:\s{1,4}\d{1,4}(?![.\w]))?")
 _LIMITS = re.compile(
     rf"(?P<name>[A-Za-z][\w.]{{0,80}})\W{{1,3}}(?:(?:fraction|share|part|percent\w*|ratio)(?: (?:of|with))?(?: \w+)? )?"
