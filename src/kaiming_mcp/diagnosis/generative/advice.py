@@ -18,6 +18,7 @@ from kaiming_mcp.scaffold import number
 COPIES_NOTICED = 0.03
 """Share of held-out rows nearer to the training set than 1 % would be by chance."""
 POINT = frozenset({"regress", "classify"})
+_TWO_SAMPLE = re.compile(r"two-sample")
 _DICE = re.compile(r"\b(?:dice|iou|hausdorff)\b")
 
 
@@ -107,9 +108,7 @@ def _metric(task: Task, decision: Decision, ids: Found, facts: Facts) -> Draft |
             GENERATIVE,
             f"{task.two_sample} says nothing about single conditions",
             (fact,),
-            "add a proper score per condition: "
-            + (task.kind.short_score if task.kind else "energy score, coverage of 90 %")
-            + ".",
+            f"add a score per condition: {_per_condition(task)}.",
             "shuffle the conditions among the samples: a two-sample distance does not change, a proper score must.",
             weight=2,
             limit="Calibration",
@@ -129,6 +128,16 @@ def _metric(task: Task, decision: Decision, ids: Found, facts: Facts) -> Draft |
     return None
 
 
+def _per_condition(task: Task) -> str:
+    """A score that falls when conditions are shuffled."""
+    if task.kind is None:
+        return "energy score, coverage of 90 %"
+    marginal = _TWO_SAMPLE.search(task.kind.score)
+    return (
+        "agreement with y on held-out conditions, beside the diversity at one y" if marginal else task.kind.short_score
+    )
+
+
 def _dearer(task: Task) -> str:
     """What a sample costs beside the centre, in the user's own kind of error."""
     if centre(task.squared) == "median":
@@ -138,8 +147,7 @@ def _dearer(task: Task) -> str:
 
 
 def _mean_is_invalid(task: Task, decision: Decision, ids: Found, facts: Facts) -> Draft | None:
-    branching = task.reads_as("inverse-design", "ambiguous", "trajectory")
-    several = task.one_to_many or task.answers.modes or branching
+    several = task.one_to_many or task.branching
     if decision.answer in {*POINT, "instead"} or task.discrete or not several:
         return None
     fact = ids.get("modes") or facts.add(

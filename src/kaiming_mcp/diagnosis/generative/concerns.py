@@ -7,16 +7,22 @@ from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.generative.decide import Decision
 from kaiming_mcp.diagnosis.generative.statement import Task
+from kaiming_mcp.diagnosis.generative.supply import Found
 from kaiming_mcp.diagnosis.principles import GENERATIVE
 from kaiming_mcp.knowledge import pattern, spoken_for
 
 MOST = 3
+_TOLD = {"guided": "guidance"}
+"""Entries that a number says better, where it is known."""
+_SHOWN = {"posterior-collapse": "kl", "codebook-collapse": "codes"}
+"""Entries that a number shows."""
 
 
-def concerns(task: Task, decision: Decision, known: Catalogue, facts: Facts) -> list[Draft]:
+def concerns(task: Task, decision: Decision, known: Catalogue, ids: Found, facts: Facts) -> list[Draft]:
     """The entries that the words speak for most and nothing cancels, as drafts."""
-    chosen = [c for c in spoken_for(known.concerns, task.text) if _bears(c, task, decision)]
-    return [_draft(c, facts) for c in chosen[:MOST]]
+    said = f"{task.text} {task.signs}"
+    chosen = [c for c in spoken_for(known.concerns, said) if _bears(c, task, decision) and _TOLD.get(c.id) not in ids]
+    return [_draft(c, ids, facts) for c in chosen[:MOST]]
 
 
 def _bears(concern: Concern, task: Task, decision: Decision) -> bool:
@@ -27,13 +33,14 @@ def _bears(concern: Concern, task: Task, decision: Decision) -> bool:
     return not concern.tasks or any(k.id in concern.tasks for k in task.kinds[:2])
 
 
-def _draft(concern: Concern, facts: Facts) -> Draft:
+def _draft(concern: Concern, ids: Found, facts: Facts) -> Draft:
     fact = facts.add(concern.states, "assumed", source=", ".join(concern.sources) or "general knowledge")
+    number = ids.get(_SHOWN.get(concern.id, ""))
     return Draft(
         concern.severity,
         GENERATIVE,
         concern.title,
-        (fact,),
+        (number, fact) if number else (fact,),
         f"{concern.remedy}.",
         f"{concern.test}.",
         weight=3.3,

@@ -10,7 +10,8 @@ from kaiming_mcp.diagnosis.generative.advice import POINT
 from kaiming_mcp.diagnosis.generative.budget import ONE_STEP, Budget
 from kaiming_mcp.diagnosis.generative.decide import Decision
 from kaiming_mcp.diagnosis.generative.numbers import MARGIN, sampling_cost
-from kaiming_mcp.diagnosis.generative.scores import miscalibrated
+from kaiming_mcp.diagnosis.generative.readouts import naive_is_better
+from kaiming_mcp.diagnosis.generative.scores import miscalibrated, narrow
 from kaiming_mcp.diagnosis.generative.statement import Task
 from kaiming_mcp.diagnosis.generative.supply import Found
 from kaiming_mcp.diagnosis.principles import GENERATIVE
@@ -29,6 +30,7 @@ def consequences(task: Task, decision: Decision, budget: Budget, ids: Found, fac
     """Drafts, in no order."""
     drafts = [
         _worse(task, ids),
+        naive_is_better(task.readouts, ids),
         _output(task, ids),
         _time(task, budget),
         _chain(task, ids),
@@ -155,18 +157,24 @@ def _minimum(task: Task, decision: Decision, ids: Found, facts: Facts) -> Draft 
 
 
 def _calibration(task: Task, ids: Found) -> Draft | None:
-    if "dispersion" not in ids and not miscalibrated(task):
+    if "dispersion" not in ids and not miscalibrated(task) and not task.readouts.off:
         return None
     evidence = tuple(ids[name] for name in ("calibration", "dispersion") if name in ids)
     if not evidence:
         return None
+    cause = {
+        True: "look at what narrows it (the family of the likelihood, observation noise left out, early stopping on the mean, guidance and "
+        "few steps of a sampler)",
+        False: "do not tune the width by hand: condition on what explains more, and look at what widens it (a likelihood of the wrong family, "
+        "noise counted twice, calibration on harder cases)",
+        None: "look at the location first (bias by lead time and group), then at the width",
+    }[narrow(task)]
     return Draft(
         "high",
         GENERATIVE,
         "The reported spread is not the error that is made",
         evidence,
-        "look at what narrows it (guidance, few steps, early stopping on the mean, observation noise left out of y); then "
-        "rescale the spread on a calibration set, or take conformal intervals.",
+        f"{cause}; then rescale the spread on a calibration set, or take conformal intervals.",
         "coverage and rank histogram on conditions that were not used to rescale, per group and per lead time.",
         weight=5.5,
         limit="Calibration",

@@ -1,4 +1,7 @@
-"""How many training samples there are, in the user's own unit."""
+"""How many training samples there are, in the user's own unit.
+
+A number glued to a letter, a point or a name (x4, 28.42, CIFAR-10) counts nothing, and "4 slices of photos" counts slices.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,33 @@ import re
 from kaiming_mcp.diagnosis.generative.quantities import NUMBER, SCALE, scaled
 
 _SAMPLES = re.compile(
-    rf"{NUMBER}{SCALE}[\s-]+(?:[\w-]+\s+){{0,2}}?(samples|pairs|examples|images|sequences|structures|patients|molecules|"
+    rf"(?<![\w.,])(?<![a-z]-){NUMBER}{SCALE}[\s-]+(?:(?!(?:of|from|in|for|per|with|to)\s)[\w-]+\s+){{0,2}}?(samples|pairs|examples|images|sequences|structures|patients|molecules|"
     r"trajectories|simulations|runs|records|cases|scans|demonstrations|documents|rows|series|designs|videos|"
     r"observations|measurements|compounds|proteins|events|snapshots|clips|subjects|recordings|slices|volumes|spectra|"
     r"complexes|crystals|reactions|games|episodes|days|storms|galaxies|customers|utterances|sentences|papers|cells|plants|"
     r"sites|materials|mammograms|questions|prompts|pages|experiments|photos|smiles|notes|compositions|"
-    r"alloys|specimens|trips|scenes|models|flights|visits|wells|users|tiles|songs|fields)\b"
+    r"alloys|specimens|trips|scenes|models|flights|visits|wells|users|tiles|songs|fields|pedestrians|vehicles|agents|paintings|people|persons|households|articles|reviews|stores|shops)\b"
 )
 _DAYS = frozenset(
-    {"days", "sites", "storms", "games", "questions", "cells", "models", "wells", "users", "fields", "scenes"}
+    {
+        "people",
+        "persons",
+        "agents",
+        "vehicles",
+        "stores",
+        "shops",
+        "days",
+        "sites",
+        "storms",
+        "games",
+        "questions",
+        "cells",
+        "models",
+        "wells",
+        "users",
+        "fields",
+        "scenes",
+    }
 )
 """Units that count samples only where the data are spoken of."""
 _CADENCE = re.compile(
@@ -34,6 +55,13 @@ _EVERY = {
     **{"annual": 31557600.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0},
 }
 _INTERVAL = re.compile(r"[\s-]?(?:s|sec|second|min|minute|h|hour|day)s?[\s-]")
+_DRAWN = re.compile(
+    r"\b(?:min\w{0,4}|best|top|[am]?ade|fde|draw\w*|mean|average)\s(?:of|over|from)\s$|\b(?:computed|evaluated|calculated|sampled?|generated?|drawn|fid)\s(?:with|from|on|over|using|at)?\s?$"
+)
+"""The best of 20 samples are drawn, not learned from."""
+_OUTPUTS = frozenset({"samples", "images", "molecules", "structures", "sequences", "videos"})
+_SCORED = re.compile(r"\b(?:fid|fvd|generat\w*|sampling|sampled?|drawn?|draws?)\b[^.;\n]{0,50}$")
+"""What is generated and scored in the problem is not learned from."""
 _TEST_ONLY = re.compile(r"\b(?:test|held[- ]out|validation)\b")
 _N = re.compile(rf"\bn\s*=\s*{NUMBER}{SCALE}")
 
@@ -55,6 +83,8 @@ def _samples(text: str, apart: frozenset[str] = frozenset()) -> tuple[int | None
         for m in _SAMPLES.finditer(text)
         if m[3] not in apart
         and not _INTERVAL.match(text, m.end(1))
+        and not _DRAWN.search(text[max(0, m.start() - 24) : m.start()])
+        and not (apart and m[3] in _OUTPUTS and _SCORED.search(text[max(0, m.start() - 60) : m.start()]))
         and not _TEST_ONLY.search(text[max(0, m.start() - 12) : m.end()])
     ]
     named = _N.search(text)

@@ -213,7 +213,7 @@ def _evidence(task: Task, facts: Facts) -> Evidence:
         up.append((3.0, f"the output that is {task.blurred!r}"))
     if task.deterministic:
         down.append((2.5, repr(task.deterministic)))
-    if task.squared and not task.proper:
+    if task.squared and not task.proper and not task.branching:
         down.append((1.5, f"{task.squared} (which rewards the conditional {centre(task.squared)})"))
     said = Evidence(tuple(up), tuple(down)).said
     if any(t != (kind.title if kind else "") for _, t in (*up, *down)):
@@ -238,6 +238,10 @@ def _weigh(task: Task, evidence: Evidence) -> Decision:
         return Decision("mean and residual", said, ids)
     if minus >= 2 and plus <= 1:
         return Decision("regress", said, ids)
+    if minus > 0 and plus == 0 and task.kind is not None and task.kind.spread == "open" and not task.deterministic:
+        # A metric says what is rewarded, not whether y leaves x open.
+        reason = f"only the metric speaks, {said}; {task.kind.because}"
+        return Decision("cannot tell", reason, ids)
     if minus > 0 and plus == 0:
         return Decision("regress", f"{said}, and nothing for a spread", ids)
     return Decision("cannot tell", f"{said}; that does not decide" if said else "nothing that was said decides", ids)

@@ -14,7 +14,7 @@ from kaiming_mcp.scaffold import number
 
 MARGIN = 0.02
 """Relative difference of errors that is not worth a word."""
-_SQUARES = frozenset({"mse", "squared error", "nmse"})
+_SQUARES = frozenset({"mse", "squared error", "nmse", "psnr", "si-sdr", "sisdr", "si-snr"})
 _NUMERIC = frozenset({"forecast", "downscaling", "regression", "surrogate", "reconstruction", "imputation", "causal"})
 """Kinds whose default metric is a squared error."""
 _MEAN = re.compile(r"mean|average|expect|point|best|single|number")

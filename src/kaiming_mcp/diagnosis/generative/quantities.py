@@ -30,7 +30,11 @@ _GRID = re.compile(r"\b(\d{1,7}(?:\s?[x×*]\s?\d{1,7}){1,4})\b")
 _COUNTED = re.compile(
     rf"{NUMBER}{SCALE}[\s-]+(?:[a-z-]{{1,20}}\s+){{0,1}}?(variables?|channels?|bands|features?|parameters?|numbers?|values?|dimensions|"
     r"dims|atoms|residues|tokens|frames|sensors|points|particles|pixels|voxels|frequencies|wavelengths|bins|coefficients|genes|"
-    r"joints|electrodes|leads|stations|columns|instants|time points|lead times|receivers|shots|microphones|antennas|detectors|sites|wells|fractions|elements|samples long|dimensional|dim)\b"
+    r"joints|electrodes|leads|stations|columns|instants|time points|lead times|receivers|shots|microphones|antennas|detectors|sites|wells|fractions|elements|angles|thicknesses|coordinates|positions|lengths|radii|widths|heights|displacements|velocities|forces|torques|amplitudes|samples long|dimensional|dim)\b"
+)
+_PARTS = re.compile(
+    rf"{NUMBER}\s(?:[a-z-]{{1,20}}\s)?(?:actions|waypoints|poses|steps|tokens|positions|residues|atoms|points|joints)\s(?:of|with|each of|x|in)\s"
+    rf"{NUMBER}\s?(?:d\b|[a-z-]{{0,20}}\s?(?:joints|numbers|values|dimensions|coordinates|variables|features|angles|torques|components))"
 )
 _SINGULAR = re.compile(
     r"\b(\d{1,4})-(lead|channel|band|variable|sensor|electrode|joint|station|parameter|feature|antenna|detector)\b"
@@ -121,6 +125,10 @@ def size(text: str) -> int | None:
     if chain:
         return _bounded(math.prod(int(n) for n in re.findall(r"\d{1,7}", chain[0])))
     grids = [math.prod(int(n) for n in re.findall(r"\d{1,7}", g)) for g in _GRID.findall(text)]
+    # A chunk of 100 actions of 14 joints.
+    parts = None if grids else _PARTS.search(text)
+    if parts:
+        return _bounded(value(parts[1]) * value(parts[2]))
     total = float(max(grids, default=1))
     inside = _GRID.sub(" ", text)
     over_time = timed(inside)

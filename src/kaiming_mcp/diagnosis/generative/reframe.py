@@ -13,12 +13,16 @@ from kaiming_mcp.diagnosis.generative.budget import Budget, add_budget
 from kaiming_mcp.diagnosis.generative.concerns import concerns
 from kaiming_mcp.diagnosis.generative.consequences import consequences
 from kaiming_mcp.diagnosis.generative.decide import Decision, decide
+from kaiming_mcp.diagnosis.generative.density import add_density
 from kaiming_mcp.diagnosis.generative.families import Choice, choose
 from kaiming_mcp.diagnosis.generative.frame import form_of, frame
+from kaiming_mcp.diagnosis.generative.leads import add_leads
 from kaiming_mcp.diagnosis.generative.measure import deciding
 from kaiming_mcp.diagnosis.generative.measured import from_pairs
 from kaiming_mcp.diagnosis.generative.numbers import add_numbers
 from kaiming_mcp.diagnosis.generative.pairs import read_pairs, spread
+from kaiming_mcp.diagnosis.generative.published import add_published
+from kaiming_mcp.diagnosis.generative.readouts import add_readouts
 from kaiming_mcp.diagnosis.generative.scores import add_scores
 from kaiming_mcp.diagnosis.generative.spread import Spread, read_spread
 from kaiming_mcp.diagnosis.generative.statement import Task, read_task, says_something
@@ -41,7 +45,7 @@ EXAMPLE = (
 )
 _EVENT = re.compile(r"probability|chance|risk|odds|exceeds|alarm")
 _FIRST = (
-    "worse", "decision", "calibration", "dispersion", "best_of", "guidance", "chain", "token", "budget", "shares", "modes", "rare", "tail", "unseen", "fibre", "growth", "memory",
+    "published", "nll", "rate", "scale", "worse", "naive", "decision", "calibration", "kl", "codes", "dispersion", "best_of", "guidance", "chain", "token", "budget", "shares", "modes", "rare", "tail", "unseen", "fibre", "growth", "memory",
     "capacity", "code", "noise", "windows", "members", "arrow", "cost", "pairs", "coverage", "data",
 )  # fmt: skip
 """Numbers in the order in which they are shown at the head."""
@@ -98,6 +102,7 @@ def reframe(said: Statement, library: Library) -> Scaffold:
         add_numbers(task, decision, facts)
         | add_supply(task, decision, measured, facts)
         | add_scores(task, decision, facts)
+        | add_readouts(task.readouts, task.reported.codebook, facts)
     )
     budget = Budget() if decision.answer == "instead" else add_budget(task, facts)
     if budget.fact:
@@ -111,7 +116,10 @@ def reframe(said: Statement, library: Library) -> Scaffold:
             *advise(task, decision, measured, choice.fitting[0].evaluations[1] > 1, ids, facts),
             *from_pairs(measured, decision, facts),
             *consequences(task, decision, budget, ids, facts),
-            *concerns(task, decision, known, facts),
+            *concerns(task, decision, known, ids, facts),
+            *add_density(task.text, task.size_x, ids, facts),
+            *add_leads(task.text, ids, facts),
+            *add_published(task.text, task.per_query if task.best_of else 1, ids, facts),
         ]
     )
     family = "" if _nothing_of_x(task, decision) else facts.add(choice.statement, "assumed", source=choice.sources)
@@ -120,7 +128,7 @@ def reframe(said: Statement, library: Library) -> Scaffold:
     shown = drafts[: max(min(len(grave), MOST_FINDINGS), FEWEST_FINDINGS)]
     return Scaffold(
         tool=NAME,
-        verdict=_verdict(decision),
+        verdict=_compared(task, ids, facts) or _verdict(decision),
         key_numbers=_key_numbers(measured, ids, facts),
         first_change=_first_change(task, decision, drafts, choice),
         established=_used(facts, ids, decision, shown, steps),
@@ -145,6 +153,14 @@ def _used(facts: Facts, ids: Found, decision: Decision, drafts: list[Draft], ste
     cited.update(i for d in drafts for i in d.evidence)
     cited.update(i for s in steps for i in s.cites)
     return [f for f in facts.items if f.id in cited]
+
+
+def _compared(task: Task, ids: Found, facts: Facts) -> str:
+    """The verdict where the question is about two numbers of one score and not about the form of a task."""
+    told = next((f.statement for f in facts.items if f.id == ids.get("published")), "")
+    return (
+        f"Compare like with like first: {told}." if told and (task.kind is None or task.reads_as("synthesis")) else ""
+    )
 
 
 def _verdict(decision: Decision) -> str:

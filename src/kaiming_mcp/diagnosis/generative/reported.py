@@ -30,7 +30,7 @@ _RMSE = re.compile(
     rf"(?:rmse|root mean squared? error|error of the (?:ensemble )?mean|residual (?:std|sd))(?: of (?:the|its) (?:ensemble )?mean)?{IS}{NUMBER}"
 )
 _STD = re.compile(
-    rf"(?:std|sd|standard deviation|sigma)(?: of (?:the )?(?:target|x|data|labels?|outcomes?|\w{{1,20}}))?{IS}{NUMBER}"
+    rf"(?<!ensemble )\b(?:std|sd|standard deviation|sigma)(?: of (?:the )?(?:target|x|data|labels?|outcomes?|\w{{1,20}}))?{IS}{NUMBER}"
 )
 _NOISE = re.compile(
     rf"(?:noise|repeatability|measurement error|instrument error)(?: std| sd| sigma| level| standard deviation)?{IS}(?:±\s?)?{NUMBER}(?!\s?%)"
@@ -41,15 +41,27 @@ _WORSE = re.compile(
 )
 _COVERS = re.compile(rf"{PERCENT}{NEAR}(?:cover|contain|captur|includ){NEAR}(nominal{NEAR})?{PERCENT}")
 _COVERAGE = re.compile(rf"coverage{NEAR}{PERCENT}{NEAR}{PERCENT}")
-_SPREAD = re.compile(rf"(?:ensemble )?spread{IS}{NUMBER}")
+_INSTEAD = re.compile(
+    rf"(?:contain|cover|captur|includ)\w*\s(?:only |about |just )?{PERCENT}[^.;%\n]{{0,40}}?(?:instead of|rather than|not the nominal|nominal)\s(?:the )?(?:nominal )?{PERCENT}"
+)
+_BAND = re.compile(r"\b[pq](\d{1,2})\s?(?:-|–|to|\.\.|and)\s?[pq](\d{2})\b")
+_ACTUAL = re.compile(rf"coverage{IS}{PERCENT}")
+_POWER_RATIO = re.compile(r"\bpsnr\b|\bsi-?s[dn]r\b|\bsdr\b")
+"""Scores in decibels that are squared errors."""
+_DECIBELS = re.compile(r"(?<![\d.])(\d{1,2}(?:\.\d{1,3})?)\s?db\b")
+_SPREAD = re.compile(
+    rf"(?:ensemble )?spread(?:\s?\([^()]{{0,60}}\))?{IS}{NUMBER}|ensemble (?:standard deviation|std|sd)\)?{IS}{NUMBER}"
+)
 _RATIO = re.compile(rf"spread[-/ ](?:to[- ])?(?:skill|error)(?: ratio)?{IS}{NUMBER}")
 _GUIDANCE = re.compile(rf"(?:guidance|cfg)(?:\s(?:scale|weight|strength|w))?{IS}(?:w\s?=\s?)?{NUMBER}")
+_GUIDED = re.compile(r"guidance|classifier[- ]free")
+_WEIGHT = re.compile(rf"\bw\s?=\s?{NUMBER}")
 _PARAMETERS = re.compile(rf"{NUMBER}{SCALE}[\s-]{{0,2}}(?:trainable |model )?(?:param(?:eter)?s?|weights)\b")
 _INTRINSIC = re.compile(
     rf"intrinsic dim\w*{IS}{NUMBER}|(?:{NUMBER}\s)(?:principal |pca )?components (?:explain|for|hold|capture|give|keep|carry)|manifold of dim\w*{IS}{NUMBER}"
 )
 _CODEBOOK = re.compile(
-    rf"codebook{IS}{NUMBER}|{NUMBER}[\s-](?:codes|codewords|codebook entries)|vocab(?:ulary)?{IS}{NUMBER}"
+    rf"codebook(?:\s(?:of )?size)?{IS}{NUMBER}|{NUMBER}[\s-](?:codes|codewords|codebook entries)|vocab(?:ulary)?{IS}{NUMBER}"
 )
 _TOKENS = re.compile(rf"{NUMBER}[\s-](?:\w{{1,12}}\s)?tokens")
 _FACTOR = re.compile(
@@ -117,6 +129,7 @@ def read_reported(text: str, original: str) -> Reported:
     """All of them, from a lower-case text and the same in its own case (R is no r)."""
     rare, rare_unit = _rare(text)
     stated = _R.search(original)
+    guidance = positive(_GUIDANCE, text) or (positive(_WEIGHT, text) if _GUIDED.search(text) else None)
     return Reported(
         ratio=None if not stated else (_plain(stated[1]), _plain(stated[2]) if stated[2] else 0.0),
         explained=_explained(text),
@@ -127,7 +140,7 @@ def read_reported(text: str, original: str) -> Reported:
         coverage=_coverage(text),
         spread=positive(_SPREAD, text),
         spread_skill=positive(_RATIO, text),
-        guidance=positive(_GUIDANCE, text),
+        guidance=guidance,
         parameters=_parameters(text),
         intrinsic=whole(_INTRINSIC, text),
         codebook=whole(_CODEBOOK, text),
@@ -167,24 +180,36 @@ def _explained(text: str) -> float | None:
 
 
 def _worse(text: str) -> float | None:
-    """By what share an error is larger than that of the other model."""
+    """By what share an error is larger than that of the other model; two values of PSNR give the one of their squared errors."""
     found = _WORSE.search(text)
-    return value(found[1] or found[2]) / 100 or None if found else None
+    if found:
+        return value(found[1] or found[2]) / 100 or None
+    levels = [float(n) for n in _DECIBELS.findall(text)] if _POWER_RATIO.search(text) else []
+    if len(levels) == 2 and levels[0] != levels[1]:
+        return 10 ** (abs(levels[0] - levels[1]) / 10) - 1
+    return None
 
 
 def _coverage(text: str) -> tuple[float, float] | None:
     """(nominal, actual): the nominal level is said first unless the word stands before the second."""
+    told = _told_pair(text)
+    if told is None and (level := _level(text)) and (actual := _ACTUAL.search(text)):
+        told = level, value(actual[1]) / 100
+    return told if told and 0.4 < told[0] < 1 and 0 < told[1] <= 1 and told[0] != told[1] else None
+
+
+def _told_pair(text: str) -> tuple[float, float] | None:
     found = _COVERAGE.search(text)
-    if found:
-        pair = value(found[1]) / 100, value(found[2]) / 100
-    else:
-        found = _COVERS.search(text)
-        if not found:
-            return None
-        pair = value(found[1]) / 100, value(found[3]) / 100
-        if found[2]:
-            pair = pair[1], pair[0]
-    return pair if 0.4 < pair[0] < 1 and 0 < pair[1] <= 1 and pair[0] != pair[1] else None
+    if found and value(found[1]) < 100:
+        return value(found[1]) / 100, value(found[2]) / 100
+    instead = _INSTEAD.search(text)
+    if instead:
+        return value(instead[2]) / 100, value(instead[1]) / 100
+    found = _COVERS.search(text)
+    if not found:
+        return None
+    pair = value(found[1]) / 100, value(found[3]) / 100
+    return (pair[1], pair[0]) if found[2] else pair
 
 
 def _parameters(text: str) -> float | None:
@@ -219,13 +244,16 @@ def _rare(text: str) -> tuple[float | None, str]:
 
 
 def _level(text: str) -> float | None:
+    band = _BAND.search(text)
+    if band and 0 < int(band[2]) - int(band[1]) < 100:
+        return (int(band[2]) - int(band[1])) / 100
     found = _LEVEL.search(text)
     return int(found[1]) / 100 if found and 50 <= int(found[1]) < 100 else None
 
 
 def _quantile(text: str) -> float | None:
     found = _QUANTILE.search(text)
-    if not found:
+    if not found or _BAND.search(text):
         return None
     percent = found[1] or found[4] or found[5]
     q = int(percent) / 100 if percent else float(found[2] or found[3])

@@ -146,6 +146,8 @@ def _reported_coverage(task: Task, facts: Facts, found: Found) -> None:
         return
     nominal, actual = task.reported.coverage
     if actual >= 1:
+        text = f"{nominal:.0%} intervals that cover all outcomes are too wide; how much cannot be told before some fall outside"
+        found["calibration"] = facts.add(text, "stated", actual, "share")
         return
     factor = _NORMAL.inv_cdf((1 + nominal) / 2) / _NORMAL.inv_cdf((1 + actual) / 2)
     side = f"too narrow: widen by {factor:.3g}" if factor > 1 else f"too wide: shrink by {factor:.3g}"
@@ -167,6 +169,20 @@ def miscalibrated(task: Task) -> bool:
     return abs(actual - nominal) > 2 * error
 
 
+def narrow(task: Task) -> bool | None:
+    """Whether the spread is too small, too large (False), or cannot be said because the location is off as well."""
+    r, told = task.reported, task.readouts.central
+    if r.coverage is not None and miscalibrated(task):
+        return r.coverage[1] < r.coverage[0]
+    if r.spread_skill is not None:
+        return r.spread_skill < 1
+    if r.spread is not None and r.rmse is not None:
+        return r.spread < r.rmse
+    if told is None or task.readouts.shifted:
+        return None
+    return told[1] < told[0]
+
+
 def _reported_spread(task: Task, facts: Facts, found: Found) -> None:
     r, k = task.reported, task.per_query
     wanted = math.sqrt((k + 1) / k) if k else 1.0
@@ -180,7 +196,7 @@ def _reported_spread(task: Task, facts: Facts, found: Found) -> None:
         return
     factor = seen / wanted
     state = "underdispersed" if factor > 1 else "overdispersed"
-    text += f": error/spread is {number(seen)}, {wanted:.4g} would be calibrated: {state}, the spread must grow by {factor:.3g}"
+    text += f": error/spread is {number(seen)}, {wanted:.4g} would be calibrated: {state}, the spread must be {factor:.3g} x as large"
     if factor > 1:
         text += f"; nominal 90 % intervals cover {narrowed(0.9, 1 / factor):.0%} (Gaussian)"
     found["dispersion"] = facts.add(text, "computed", factor, "x spread", "sqrt((K+1)/K)")

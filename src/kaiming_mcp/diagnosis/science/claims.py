@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.principles import RESIDUAL, SCIENCE
+from kaiming_mcp.diagnosis.science.cross_checks import per_atom
 from kaiming_mcp.diagnosis.science.errors import SURE, combined, comparable, ends, metric_errors, ranged
 from kaiming_mcp.diagnosis.science.floors import check_floors, scaled_to, shown
+from kaiming_mcp.diagnosis.science.metrics import ERRORS
 from kaiming_mcp.diagnosis.science.notes import Notes
-from kaiming_mcp.diagnosis.science.scores import ERRORS, Score
+from kaiming_mcp.diagnosis.science.published import check_reported, check_share
+from kaiming_mcp.diagnosis.science.references import check_references
+from kaiming_mcp.diagnosis.science.scores import Score
 from kaiming_mcp.diagnosis.science.statement import Statement
 from kaiming_mcp.diagnosis.science.statistics import Size, share_error
 from kaiming_mcp.diagnosis.science.tables import Table
 from kaiming_mcp.scaffold import Severity, number
 
 MOST_CLAIMS = 4
+_BEST_OF = re.compile(r"best of (?:the |our |about )?(\d{1,6})\b")
 YEAR = 31_556_952.0
 
 
@@ -27,7 +34,11 @@ def check_claims(s: Statement, table: Table | None, n: Size | None, notes: Notes
     for claimed in claims:
         _majority(claimed, s, n, notes)
         _baseline(claimed, s, n, notes)
-    check_floors(s, claims, table, notes)
+        check_share(claimed, s, notes)
+    check_reported(s, claims, n, notes)
+    check_references(s, claims, notes)
+    # Half of a pair "in total and per atom" has no unit that says which it is.
+    check_floors(s, [c for c in claims if c not in (per_atom(s) or ())], table, notes)
     _sharpe(s, notes)
     if table and table.errors:
         _table_errors(table, notes)
@@ -36,9 +47,11 @@ def check_claims(s: Statement, table: Table | None, n: Size | None, notes: Notes
 def _claims(s: Statement) -> list[Score]:
     """The model's own scores, one per metric and horizon: the grouped one where there is one."""
     best: dict[tuple[str, str], Score] = {}
+    totals = per_atom(s)
     for role in ("grouped", "claimed", "random"):
         for score in s.scores:
-            if score.role == role:
+            # An error in total grows with the system: the one per atom stands for it.
+            if score.role == role and (totals is None or score is not totals[0]):
                 best.setdefault((score.metric, score.lead), score)
     return list(best.values())[:MOST_CLAIMS]
 
@@ -100,13 +113,14 @@ def _baseline(claimed: Score, s: Statement, n: Size | None, notes: Notes) -> Non
     if not others:
         return
     lower = claimed.metric in ERRORS
+    numeric = lower or claimed.metric in {"r2", "nse", "correlation"}
     scaled = [(x, scaled_to(x, claimed)) for x in others]
     known = [(x, v) for x, v in scaled if v is not None]
     if not known:
         return
     best, value = min(known, key=lambda pair: pair[1] if lower else -pair[1])
     gain = value - claimed.value if lower else claimed.value - value
-    errors = combined(metric_errors(claimed, s, n), metric_errors(best, s, n))
+    errors = combined(metric_errors(claimed, s, n), metric_errors(replace(best, value=value, unit=claimed.unit), s, n))
     lead = f" at {claimed.lead}{'s' if claimed.lead.split()[0] != '1' else ''}" if claimed.lead else ""
     text = f"{shown(claimed)} against {shown(best)} of the baseline{lead}: gain {number(gain)}"
     if errors:
@@ -124,12 +138,18 @@ def _baseline(claimed: Score, s: Statement, n: Size | None, notes: Notes) -> Non
             65, f"No result yet{lead}: the baseline is not beaten ({shown(claimed)} against {shown(best)}).", fact
         )
         title, severity = f"The baseline is not beaten{lead}", "high"
-        remedy = "work on data and formulation, not on the network; learn the residual x - B(y) of this baseline"
+        remedy = "work on data and formulation, not on the network; "
+        remedy += (
+            "learn the residual x - B(y) of this baseline"
+            if numeric
+            else "take the paired difference on the same test items"
+        )
     elif errors is not None and not possible:
         small = f"the lead over the baseline, {number(gain)}, is below {SURE:g} standard errors"
         notes.verdict(65, f"No result yet{lead}: {small} ({shown(best)}).", fact)
         title, severity = f"The baseline is not shown to be beaten{lead}", "high"
-        remedy = "take the paired difference on the same test items first; it is often the smaller error. If it holds no lead, learn the residual x - B(y)"
+        remedy = "take the paired difference on the same test items first; it is often the smaller error"
+        remedy += ". If it holds no lead, learn the residual x - B(y)" if numeric else ""
     elif possible and not beaten:
         title, severity = f"The lead over the baseline depends on how many samples are independent{lead}", "medium"
         remedy = (
@@ -157,8 +177,10 @@ def _sharpe(s: Statement, notes: Notes) -> None:
         return
     years = s.span / YEAR
     error = math.sqrt((1 + score.value**2 / 2) / years)
-    text = f"Sharpe ratio {score.value:.3g} ± {error:.2g} over {years:.3g} years; the best of 100 worthless strategies reaches about "
-    text += number(math.sqrt(2 * math.log(100) / years))
+    named = _BEST_OF.search(s.text)
+    tried = min(max(int(named[1]), 2), 1_000_000) if named else 100
+    text = f"Sharpe ratio {score.value:.3g} ± {error:.2g} over {years:.3g} years; the best of {tried} worthless strategies reaches about "
+    text += number(math.sqrt(2 * math.log(tried) / years))
     notes.key(66, notes.facts.add(text, "computed", error, "per sqrt(year)", "sqrt((1 + S²/2)/T); sqrt(2 ln k / T)"))
 
 

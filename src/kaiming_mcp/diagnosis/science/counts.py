@@ -31,7 +31,7 @@ _USED = re.compile(
 _LINK = re.compile(r"\b(?:of|from|by|across|over)\s*$", re.IGNORECASE)
 _AT = re.compile(r"\bat\s*$", re.IGNORECASE)
 _TEST = re.compile(
-    r"\b(?:test(?:ed)?(?: set| on| with)?|held[- ]?out|hold[- ]?out|(?<!cross-)(?<!cross )validation(?: set)?|external(?: set)?)\W+(?:\w+\W+){0,2}$",
+    r"\b(?:test(?:ed)?(?: set| on| with)?|core set|held[- ]?out|hold[- ]?out|(?<!cross-)(?<!cross )validation(?: set)?|external(?: set)?)[^\w.\n]+(?:\w+[^\w.\n]+){0,2}$",
     re.I,
 )
 _NOT_COUNTED = re.compile(
@@ -43,9 +43,31 @@ _PLURAL = re.compile(rf"({NUMBER})\s+(?:[a-z-]+\s+)?([a-z]{{4,20}}[^s\W]s)\b", r
 _NO_SAMPLES = frozenset(
     "years months weeks days hours minutes seconds layers epochs blocks heads steps classes labels features channels atoms electrons "
     "parameters dimensions degrees percent times levels bands bins seeds folds tokens residues variables metres meters units numbers "
-    "species strains genera varieties categories predictors stages models networks methods losses iterations things questions points inputs outputs words".split()
+    "species strains genera varieties categories predictors stages models networks methods losses iterations things questions points inputs outputs words sets".split()
 )
+_PARTS = re.compile(
+    rf"({NUMBER}) (?:\w+ )?(?:cases|patients|positives|tumou?rs|cancers)\W+(?:and |vs\.? |versus )?({NUMBER}) (?:\w+ )?(?:controls|healthy(?: \w+)?|negatives)\b",
+    re.IGNORECASE,
+)
+"""Both arms of a design: 84 cases and 96 controls are 180 people."""
+_BARE_SET = re.compile(
+    rf"\b((?:test|core|hold-?out|held-?out|validation|external)(?: set)? of {NUMBER})(?=\s*(?:[,.;)\n]|$))",
+    re.IGNORECASE,
+)
+_AGGREGATED = re.compile(
+    rf"\b(?:aggregated|averaged|binned|gridded|pooled)\s+(?:in)?to\s+(?:about )?({NUMBER})", re.IGNORECASE
+)
+_SCORED = re.compile(
+    r"\b(?:mae|rmse|rmsep|mape|mean absolute error|last value|persistence|climatology|naive(?: forecast)?)\s*(?:of|is|=|:|at|about)?\s*$",
+    re.IGNORECASE,
+)
+"""An error of 41 admissions counts none."""
+_TRAINED = re.compile(r"\b(?:after|trained for|training for|train for)\s*$", re.IGNORECASE)
+"""After 500,000 steps of training there are no 500,000 time steps."""
+_NAME_BEFORE = re.compile(r"[A-Za-z]-\d+$")
+"""CIFAR-10 images are no 10 images."""
 _TEST_WORD = re.compile(r"(?:test|held-out|holdout|validation|external)\b", re.IGNORECASE)
+_PEOPLE = frozenset({"patient", "subject", "animal"})
 MOST_ITEMS, FEWEST_UNLISTED = 1e15, 20
 MANY_SETTINGS = 30
 """Above so many, settings are units of their own (150 countries), no handful to be recognised."""
@@ -109,6 +131,12 @@ class Sample:
         return contexts[-1] if contexts else self.groups[-1] if self.groups else None
 
 
+_OF_ONE = re.compile(
+    r"\s*(?:of|from|in) (?:1|one|each|every|the same|a single) (?:individual|patient|subject|participant|person|donor|animal|mouse)\b"
+)
+"""2 nights of one individual: so many of each, no total."""
+
+
 def plural(word: str) -> str:
     """The plural of a plain English noun."""
     if word.endswith("y") and word[-2:-1] not in "aeiou":
@@ -119,6 +147,8 @@ def plural(word: str) -> str:
 def read_counts(text: str) -> tuple[Count, ...]:
     """Every count of a known noun in a plain text, in order."""
     found: list[Count] = []
+    text = _PARTS.sub(lambda m: f"{float(m[1]) + float(m[2]):.0f} subjects", text)
+    text = _BARE_SET.sub(r"\1 samples", text)
     for match in _COUNT.finditer(text):
         number = abs(float(match[1])) * _SCALES.get((match[2] or match[3] or "").lower(), 1.0)
         stop = _STOP.search(match[4])
@@ -137,13 +167,26 @@ def read_counts(text: str) -> tuple[Count, ...]:
             or number != int(number)
             or (_NOT_COUNTED.search(before) and not (noun.set and _AT.search(before)))
             or _USED.search(before)
+            or _SCORED.search(before)
+            or (_TRAINED.search(before) and noun.id == "frame")
+            or _NAME_BEFORE.search(text[: match.end(1)][-20:])
         ):
             continue
         after = text[match.start(4) + len(phrase.rstrip()) :][:40]
         # "100 trajectories of 1,000 steps" are 100,000 steps, "112,000 images of 30,805 patients" no product.
-        inside = noun.kind == "item" and bool(_OF.search(before)) and bool(found) and found[-1].noun.kind == "replica"
-        each = inside or bool(_EACH.match(after)) or bool(_EACH_BEFORE.search(before))
+        inside = (
+            noun.kind == "item"
+            and not _TEST.search(before)
+            and bool(_OF.search(before))
+            and bool(found)
+            and found[-1].noun.kind == "replica"
+        )
+        each = inside or bool(_OF_ONE.match(after)) or bool(_EACH.match(after)) or bool(_EACH_BEFORE.search(before))
         found.append(Count(number, noun, said, each, bool(_TEST.search(before) or _TEST_WORD.match(phrase))))
+    aggregated = _AGGREGATED.search(text)
+    if aggregated:
+        # What was averaged away counts no more: 12 million trees in 60,000 pixels are 60,000 rows.
+        found = [c for c in found if c.number <= float(aggregated[1])]
     return tuple(found) or _unlisted(text)
 
 
@@ -168,7 +211,8 @@ def _unlisted(text: str) -> tuple[Count, ...]:
     found: list[Count] = []
     for match in _PLURAL.finditer(text):
         word, number = match[2].lower(), abs(float(match[1]))
-        if word in _NO_SAMPLES or number != int(number) or number < 2:
+        named = _NAME_BEFORE.search(text[: match.end(1)][-20:]) or _SCORED.search(text[: match.start()][-40:])
+        if word in _NO_SAMPLES or number != int(number) or number < 2 or named:
             continue
         noun = Counted(id=word, one=word.removesuffix("s"), many=word, kind="replica", words=(word,))
         found.append(Count(number, noun, word))
@@ -187,12 +231,16 @@ def sample(counts: tuple[Count, ...]) -> Sample:
         # "1,200 trajectories of 50 steps, rolled out 50 steps": so many for each are no total.
         if count.per and count.noun.id in whole and whole[count.noun.id].number <= count.number:
             del whole[count.noun.id]
+    _sessions_of_each(whole)
     individuals = any(c.noun.individual for c in whole.values())
     axes = [c for c in whole.values() if c.noun.axis and individuals]
     ordered = sorted((c for c in whole.values() if c not in axes), key=lambda c: -c.number)
     for count in counts:
         if count.per and ordered and count.noun.id not in whole and not count.noun.axis:
             base = ordered[0]
+            if count.noun.kind == "replica" and base.noun.kind == "item":
+                # 64 molecules per frame are what a frame holds, no samples.
+                continue
             ordered.insert(0, Count(base.number * count.number, count.noun, count.said))
     test = tuple(c for c in counts if c.test and not c.per)
     variables = int(max(c.number for c in axes)) if axes else None
@@ -206,10 +254,20 @@ def sample(counts: tuple[Count, ...]) -> Sample:
         for c in ordered
         if c is not items
         and c.noun.id != "record"
+        and c.one != items.one
         and c.number < items.number
         and (c.noun.kind != "item" or items.noun.kind == "item")
     )
     return Sample(items, groups, test, variables)
+
+
+def _sessions_of_each(whole: dict[str, Count]) -> None:
+    """9 subjects, 2 sessions: fewer sessions or trials than people are so many for each of them."""
+    people = max((c.number for k, c in whole.items() if k in _PEOPLE), default=0.0)
+    for name in ("session", "frame"):
+        inside = whole.get(name)
+        if inside is not None and inside.number < people:
+            whole[name] = Count(inside.number * people, inside.noun, inside.said)
 
 
 def _noun(phrase: str) -> tuple[Counted | None, str]:

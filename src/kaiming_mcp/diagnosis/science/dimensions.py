@@ -16,6 +16,11 @@ _BRACKET = re.compile(r"[\(\[]\s*([^()\[\]\n]{1,30}(?:\([^()]{1,12}\)[^()\[\]]{0
 _VALUE = re.compile(rf"({NUMBER})\s*")
 _IN = re.compile(r"(?: in |: )(?=[A-Za-z°Å%µμ])")
 _NAME = re.compile(r"((?:[A-Za-zα-ωΑ-Ω_][\wα-ωΑ-Ω'-]*[ ]?){1,3})\s*(?:=|:|of|is|≈|~|about)?\s*$")
+_ARGUMENT = re.compile(r"\(\s?(?:[txyzrLlHT]|[\d.]+)(?:\s?,\s?(?:[txyzrLlHT]|[\d.]+)){0,3}\s?\)")
+"""H(t) and M(L) are functions, no quantities in tonnes and litres."""
+_OF = re.compile(r"\([^()=\n]{1,12}\)(\s*=\s*)$")
+"""The arguments in "P(0, t) = "."""
+_SYMBOL = re.compile(r"(?<![\w.])([A-Za-zα-ωΑ-Ω](?:_?\w)?)\s*=\s*$")
 _ASKS = re.compile(
     r"dimension(?:al|less)|nondimension|non-dimension|buckingham|\bpi (?:groups?|theorem)|similarity|"
     r"\breynolds|\bunits?\b|scaling law"
@@ -32,6 +37,8 @@ _FRAGMENT = re.compile(
     re.IGNORECASE,
 )
 """Words that no name of a quantity holds; "of" it may: "speed of sound"."""
+_LEADING = re.compile(r"\b(?:from|and|with|by|for|using)\s", re.IGNORECASE)
+"""What stands before a name in a sentence: "a network from speed", "and force"."""
 _PLACED = re.compile(r"\s+(?:of|is|are|was|at|about|around|from|between|up to|with)$", re.IGNORECASE)
 _AXES = re.compile(r"\b[1-4]-?D\b")
 _SMALL = re.compile(
@@ -70,6 +77,8 @@ def read_quantities(text: str, physical: bool) -> tuple[Quantity, ...]:
     spans: list[tuple[int, str, float | None]] = []
     text = _AXES.sub(lambda m: " " * len(m[0]), text)
     for match in _BRACKET.finditer(text):
+        if _ARGUMENT.match(match[0]) and text[: match.start()][-1:].isalpha():
+            continue
         value = _VALUE.match(match[1])
         spans.append((match.start(), match[1][value.end() :] if value else match[1], _float(value)))
     if physical or _ASKS.search(text.lower()):
@@ -158,8 +167,13 @@ def _simplicity(quantity: Quantity) -> int:
 
 
 def _name(before: str) -> str:
+    before = _OF.sub(r"\1", before)
+    symbol = _SYMBOL.search(before)
+    if symbol:
+        return symbol[1]
     match = _NAME.search(re.split(r"[,;.\n(]\s", before)[-1].rstrip())
     name = " ".join(match[1].split()) if match else ""
+    name = _LEADING.split(name)[-1]
     while _SMALL.match(name):
         name = _SMALL.sub("", name)
     name = _PLACED.sub("", name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from kaiming_mcp.diagnosis.science.scores import ERRORS, Score
+from kaiming_mcp.diagnosis.science.metrics import ERRORS
+from kaiming_mcp.diagnosis.science.scores import Score
 from kaiming_mcp.diagnosis.science.statement import Statement
 from kaiming_mcp.diagnosis.science.statistics import Size, auc_error, correlation_error, explained_error, share_error
 from kaiming_mcp.scaffold import number
@@ -54,7 +55,13 @@ def _error(score: Score, s: Statement, n: float) -> float | None:
         return share_error(min(max(score.value, 0.0), 1.0), n)
     if score.metric == "correlation":
         return correlation_error(score.value, n)
+    if score.metric == "nse" and s.sample.items is not None and s.sample.items.noun.rows:
+        # The skill of each catchment, averaged: its spread between them was not told.
+        return None
     if score.metric in {"r2", "nse"}:
+        # The formula is that of a squared correlation, which is never below 0.
+        if score.value <= 0:
+            return None
         return explained_error(score.value, n)
     # A root mean square over n Gaussian residuals has the relative error 1/sqrt(2 n).
     return score.value / math.sqrt(2 * n) if score.metric in ERRORS else None

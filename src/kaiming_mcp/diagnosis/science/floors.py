@@ -7,12 +7,14 @@ import re
 
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.principles import SCIENCE
+from kaiming_mcp.diagnosis.science.metrics import BOUNDED, ERRORS, written
 from kaiming_mcp.diagnosis.science.notes import Notes
-from kaiming_mcp.diagnosis.science.scores import BOUNDED, ERRORS, Score, written
+from kaiming_mcp.diagnosis.science.scores import Score
 from kaiming_mcp.diagnosis.science.statement import Statement
 from kaiming_mcp.diagnosis.science.subjects import Floor
 from kaiming_mcp.diagnosis.science.tables import Table
 from kaiming_mcp.diagnosis.science.units import Unit, parse_unit, ratio
+from kaiming_mcp.knowledge import pattern
 from kaiming_mcp.scaffold import number
 
 AT_FLOOR = 1.1
@@ -37,7 +39,8 @@ def check_floors(s: Statement, claims: list[Score], table: Table | None, notes: 
 
 def shown(x: Score) -> str:
     """A score with its metric and unit."""
-    return f"{written(x.metric)} {number(x.value)}{f' {x.unit.text}' if x.unit else ''}"
+    root = f" (root of MSE {number(x.square)})" if x.square is not None else ""
+    return f"{written(x.metric)} {number(x.value)}{f' {x.unit.text}' if x.unit else ''}{root}"
 
 
 def scaled_to(other: Score, to: Score) -> float | None:
@@ -45,7 +48,9 @@ def scaled_to(other: Score, to: Score) -> float | None:
     if other.metric in BOUNDED or (other.unit is None and to.unit is None):
         return other.value
     if other.unit is None or to.unit is None:
-        return other.value
+        known = other.unit or to.unit
+        # A number without a unit is taken to be in that of the other, but a per cent is relative to something unsaid.
+        return None if known is not None and known.text == "%" else other.value
     factor = ratio(1.0, other.unit, 1.0, to.unit)
     return None if factor is None else other.value * factor
 
@@ -176,7 +181,7 @@ def _typical_floor(s: Statement, claimed: Score, notes: Notes) -> None:
         low = ratio(floor.low, unit, 1.0, measured) if unit else None
         if unit is None or low is None or low <= 0 or not _same_kind(floor, measured):
             continue
-        if not unit.dims and floor.unit != measured.text:
+        if (not unit.dims and floor.unit != measured.text) or not of_one_quantity(floor, s):
             continue
         high = low * floor.high / floor.low
         fact = notes.facts.add(
@@ -190,6 +195,12 @@ def _typical_floor(s: Statement, claimed: Score, notes: Notes) -> None:
         notes.key(55, fact)
         _judge_typical(floor, claimed, low, high, fact, notes)
         return
+
+
+def of_one_quantity(floor: Floor, s: Statement) -> bool:
+    """Whether the text speaks of the floor's quantity and of no other that shares its unit."""
+    named = bool(floor.of) and pattern(floor.of).search(s.text) is not None
+    return named and not (floor.unless and pattern(floor.unless).search(s.text))
 
 
 def _same_kind(floor: Floor, unit: Unit) -> bool:

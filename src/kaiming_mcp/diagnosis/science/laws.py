@@ -9,8 +9,9 @@ from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.principles import SCIENCE
 from kaiming_mcp.diagnosis.science.dimensions import alone, pi_groups
 from kaiming_mcp.diagnosis.science.measured import Symmetry
+from kaiming_mcp.diagnosis.science.metrics import ERRORS
 from kaiming_mcp.diagnosis.science.notes import Notes
-from kaiming_mcp.diagnosis.science.scores import ERRORS
+from kaiming_mcp.diagnosis.science.scales import check_scales, is_solved
 from kaiming_mcp.diagnosis.science.statement import Statement
 from kaiming_mcp.diagnosis.science.subjects import sciences
 from kaiming_mcp.diagnosis.science.symmetry import check_symmetry
@@ -26,6 +27,7 @@ COMPOSITION = 0.99
 _SUMMED = re.compile(
     r"(?:atom-?wise |atomic |local )?energies (?:are )?summed|summed? (?:of|over) (?:the )?(?:all )?(?:atom\w*|local)|sum of atom\w*|atom-?wise energ\w*"
 )
+_MOLECULAR = re.compile(r"molecul|organic|\bqm\d|\bani\b|peptide|drug|atomi[sz]ation")
 EXTENSIVE = frozenset({"molecular-energies", "crystals", "chemistry-and-materials", "quantum"})
 
 
@@ -34,6 +36,7 @@ def check_laws(s: Statement, table: Table | None, symmetry: Symmetry | None, tot
     if symmetry is not None:
         check_symmetry(symmetry, notes)
     _dimensions(s, notes)
+    check_scales(s, notes)
     _composition(s, table, total, notes)
     _summed(s, notes)
     _sizes(s, notes)
@@ -55,7 +58,20 @@ def _dimensions(s: Statement, notes: Notes) -> None:
         "Buckingham: n - rank of the matrix of units",
     )
     notes.key(58, fact)
-    lonely = alone(s.quantities)
+    # Where an equation is solved its coordinates are inputs, though no number stands for them.
+    lonely = alone(s.quantities) if groups and not is_solved(s.text) else ()
+    if not groups:
+        notes.drafts.append(
+            Draft(
+                "low",
+                SCIENCE,
+                "The list gives scales, and nothing to measure with them",
+                (fact,),
+                "add the target and the coordinates with their units; each over the scale that these quantities form is what the net should see",
+                "every input and output of order 1; metres to feet changes none of them",
+                weight=4,
+            )
+        )
     if lonely:
         names, one = " and ".join(lonely), len(lonely) == 1
         missing = notes.facts.add(
@@ -142,7 +158,7 @@ def _composition(s: Statement, table: Table | None, total: bool, notes: Notes) -
             source="sum of free-atom energies; binding -0.15 Ha per atom (rule of thumb)",
         )
         notes.key(52, fact)
-    elif total:
+    elif total and _MOLECULAR.search(s.text):
         step = energies["C"] + 2 * energies["H"]
         share = step / (step + 3 * BINDING)
         fact = notes.facts.add(

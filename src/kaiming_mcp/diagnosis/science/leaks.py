@@ -10,8 +10,8 @@ from kaiming_mcp.diagnosis.principles import SCIENCE
 from kaiming_mcp.diagnosis.science.counts import plural
 from kaiming_mcp.diagnosis.science.errors import SURE, combined, comparable, ends, metric_errors, ranged
 from kaiming_mcp.diagnosis.science.measured import Leak
+from kaiming_mcp.diagnosis.science.metrics import ERRORS, written
 from kaiming_mcp.diagnosis.science.notes import Notes
-from kaiming_mcp.diagnosis.science.scores import ERRORS, written
 from kaiming_mcp.diagnosis.science.statement import Statement
 from kaiming_mcp.diagnosis.science.statistics import Size
 from kaiming_mcp.scaffold import Basis, number
@@ -152,7 +152,10 @@ def _stated_gap(s: Statement, n: Size | None, notes: Notes) -> None:
     grouped = next((x for x in s.scores if x.role == "grouped"), None)
     if grouped is None:
         return
-    seen = next((x for x in s.scores if x.role in {"random", "claimed"} and comparable(x, grouped)), None)
+    # A claimed score that the grouped split has too was taken on it.
+    same = {(x.metric, x.value) for x in s.scores if x.role == "grouped"}
+    others = [x for x in s.scores if x.role == "random" or (x.role == "claimed" and (x.metric, x.value) not in same)]
+    seen = next((x for x in others if comparable(x, grouped)), None)
     if seen is None:
         return
     errors = combined(metric_errors(seen, s, n), metric_errors(grouped, s, n))
@@ -163,6 +166,7 @@ def _stated_gap(s: Statement, n: Size | None, notes: Notes) -> None:
         r"(?:unseen|new|held-?out|left-?out|other|external|leave-one-)[ -]?([a-z]{4,20}?)s?\b(?:-out)?",
         grouped.said.lower(),
     )
+    named = named or re.search(r"\b(?:whole|entire|complete) ([a-z]{4,15}?)s\b", grouped.said.lower())
     named = named or re.search(r"\bby (?:[a-z-]+ )?([a-z]{4,15})\b", grouped.said.lower())
     found = (
         found

@@ -7,7 +7,7 @@ import unicodedata
 
 from kaiming_mcp.knowledge import LONGEST_READ
 
-NUMBER = r"(?<![\w.])[-+]?\d{1,15}(?:\.\d{1,12})?(?:e[-+]?\d{1,2}(?!\d))?(?!e[-+]?\d)"
+NUMBER = r"(?<![\w.^])[-+]?\d{1,15}(?:\.\d{1,12})?(?:e[-+]?\d{1,2}(?!\d))?(?!e[-+]?\d)"
 """A number in plain text; `plain` has removed separators and powers of ten. 1e100 and beyond are no numbers here."""
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]{1,8}")
@@ -19,6 +19,7 @@ _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,])(0),(\d{1,4})(?![\d,])|(?<![\d.,])(\d{1,3}),(\d{1,2})(?=\s?(?:%|°|[a-zA-Zµμ]{1,4}/))"
 )
 _POWER = re.compile(r"(?<![\w.])(\d{1,6}(?:\.\d{1,6})?)\s?[x×*·]\s?10\s?\^?\s?\(?([-+]?\d{1,3})\)?(?![\d.])")
+_CAPITAL = re.compile(r"(?<=\d)E(?=[-+]?\d)")
 _BARE_POWER = re.compile(r"(?<![\w.^])10\^([-+]?\d{1,2})(?![\d.])")
 _WORDS = {
     word: str(n)
@@ -39,6 +40,7 @@ def plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).translate({0x2212: "-", 0x2013: "-", 0x2014: " - ", 0x2009: " "})
     text = _DECIMAL_COMMA.sub(lambda m: f"{m[1] or m[3]}.{m[2] or m[4]}", text)
     text = _BARE_POINT.sub("0.", text)
+    text = _CAPITAL.sub("e", text)
     text = _POWER.sub(lambda m: f"{m[1]}e{int(m[2])}", text)
     text = _BARE_POWER.sub(lambda m: f"1e{int(m[1])}", text)
     text = _WORD.sub(lambda m: _WORDS[m[1].lower()], text)

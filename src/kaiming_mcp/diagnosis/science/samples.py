@@ -17,6 +17,8 @@ SHOWN_ICC = (0.1, 0.5)
 """Intraclass correlations at which the effective size is shown where none is given."""
 FEW_GROUPS = 12
 TEST_SHARE = 0.2
+SAME_SPAN = 0.05
+"""Relative distance at which a count of rows is that of the steps of the span."""
 
 
 def check_samples(s: Statement, table: Table | None, seen: frozenset[str], notes: Notes) -> None:
@@ -41,7 +43,13 @@ def independent(s: Statement, table: Table | None) -> Size | None:
         fewest = max(groups.number * share, 1.0) if groups else most
     else:
         steps = independent_steps(s)
+        if steps is None and s.span is None and groups is not None and len(s.sample.groups) == 1:
+            # "1,430 sites" and no finer row: they are what was scored.
+            return Size(groups.number, groups.number, groups.number)
         return Size(steps[0], steps[1], steps[1]) if steps else None
+    steps = independent_steps(s)
+    if steps is not None and groups is None and not test and abs(steps[0] / most - 1) < SAME_SPAN:
+        return Size(most, min(steps[1], most))
     known = effective_size(most, fewest, icc) if icc is not None else most if most == fewest else None
     return Size(most, fewest, known)
 
@@ -188,7 +196,9 @@ def _few(outer: Count, notes: Notes) -> None:
             SCIENCE,
             f"A claim about new {outer.many} rests on {k}",
             (fact,),
-            f"report the score of each held-out {outer.one} in turn, not only the pooled one",
+            f"report the score of each held-out {outer.one} in turn, not only the pooled one"
+            if k > 1
+            else f"get a second {outer.one} for the test; until then test on its last part, with a gap of several correlation times",
             f"spread of the {k} scores against the error inside one; more {outer.many}, not more rows, narrow it"
             if k > 1
             else f"a second {outer.one}",

@@ -2,113 +2,62 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Literal
 
+from kaiming_mcp.diagnosis.science.metrics import BOUNDED, ERRORS, METRIC, PER_CENT, metric_name
 from kaiming_mcp.diagnosis.science.plain import NUMBER
-from kaiming_mcp.diagnosis.science.subjects import sciences
+from kaiming_mcp.diagnosis.science.roles import LEAK_THING, THEIRS, Role, is_own, role_of
 from kaiming_mcp.diagnosis.science.units import Unit, leading_unit
 
-Role = Literal["claimed", "random", "grouped", "baseline", "noise", "leak", "chance", "spread"]
-METRICS: dict[str, str] = {
-    "auprc": r"auprc|au-?prc|pr[- ]auc|average precision|area under (?:the )?precision",
-    "auc": r"auroc|au-?roc|roc[- ]auc|auc|c[- ]index|c[- ]statistic",
-    "balanced accuracy": r"balanced accuracy",
-    "accuracy": r"(?:top[- ]1 )?accuracy|\bacc",
-    "f1": r"f1(?:[- ]score)?|macro f1",
-    "dice": r"dice|iou|jaccard",
-    "kappa": r"kappa|κ|inter-?(?:rater|reader|observer|annotator) agreement",
-    "r2": r"r\^?2|r-?squared|explained variance|coefficient of determination",
-    "correlation": r"pearson(?:'s)?(?: r)?|spearman(?:'s)?(?: rho| r)?|correlation(?: coefficient)?|r(?=\s?=\s?-?0?\.\d)",
-    "nse": r"nse|kge|skill(?: score)?",
-    "rmse": r"rmsep?|residual (?:std|sd|rms|spread|standard deviation|scatter)|(?:std|sd|rms|standard deviation) of (?:the )?residuals?|root mean squared? error|standard error of prediction",
-    "mae": r"mae|mean absolute error",
-    "error": r"relative (?:l2|error|l_2)(?: error)?|l2 error|mape|nrmse|test error|prediction error|scatter|nmad|error",
-    "sharpe": r"sharpe(?: ratio)?",
-}
-BOUNDED = frozenset(
-    {"auc", "auprc", "accuracy", "balanced accuracy", "f1", "dice", "kappa", "r2", "correlation", "nse"}
-)
-ERRORS = frozenset({"rmse", "mae", "error"})
-_WRITTEN = {
-    "auc": "AUC",
-    "auprc": "AUPRC",
-    "f1": "F1",
-    "r2": "R²",
-    "nse": "NSE",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "dice": "Dice",
-}
-_METRIC = re.compile("|".join(rf"(?P<m{i}>\b(?:{p})(?!\w))" for i, p in enumerate(METRICS.values())), re.IGNORECASE)
-_NAMES = list(METRICS)
 _CLAUSE = re.compile(
-    r"(?<!\d)[.;](?=\s|$)|(?<=\d)[.;](?=\s|$)|,(?=\s)|\b(?:vs\.?|versus|against|but|and|while|whereas|compared (?:to|with)|"
+    r"(?<!\d)[.;](?=\s|$)|(?<=\d)[.;](?=\s|$)|,(?=\s)|\b(?:vs\.?|versus|against|but|and|while|whereas|where|compared (?:to|with)|"
     r"to|then|instead of)\b|\bwith (?=replicat|noise|repeat|inter|measurement|experimental|an? uncertaint|uncertaint)|->|→|\((?!\d\))|(?<!\(\d)\)"
 )
-_GAP = r"(?:\s|=|:|~|≈|<|of|is|was|are|at|about|around|only|reaches|gets|falls|drops|rises|up|from|score|value|on|the|test|in|error|by|near|as|a|an|low|high){0,6}?"
-_AFTER = re.compile(rf"{_GAP}({NUMBER})\s*(?:±\s*({NUMBER})\s*)?")
+_GAP = r"(?:\s|=|:|~|≈|<|of|is|was|are|at|about|around|only|reaches|gets|falls|drops|rises|up|from|score|value|delta|average|target average|[EF](?= ?[=:])|on|the|test|in|error|by|near|as|a|an|low|high|still|never|higher|lower|than|better|should|be|paper|per atom|/n_?atoms?){0,10}?"
+_OF = r"\s(?:of|on|for) [^.;,\d]{1,40}? (?:is|was|=) (?:only |about |still )?"
+_AFTER = re.compile(rf"(?:{_OF}|{_GAP})({NUMBER})(?!\d*s of\b)\s*(?:±\s*({NUMBER})\s*)?", re.IGNORECASE)
 _BEFORE = re.compile(rf"({NUMBER})\s*(%)?\s*(?:test|mean|median|macro|top-1)?\s*$")
 _LEAD = re.compile(
     rf"\b(?:after |at |over |in |for )?({NUMBER})[- ](steps?|frames?|hours?|h|days?|d|weeks?|months?|minutes?|min|seconds?|s|epochs?|periods?)\b"
     r"(?:[- ](?:ahead|lead(?: time)?|horizon|rollout|forecast|out))?"
 )
+_OTHER = re.compile(
+    r"\bloss\b|\be0s?\b|\b(?:total|potential|binding|reference|free|isolated) energ|\benergy of\b|learning rate|perplexity|\bbatch\b",
+    re.IGNORECASE,
+)
+"""Names of other quantities: a number beside one is no score of the metric before."""
+_RISES = re.compile(
+    r"\b(?:improv|increas|rais|rise|rose|boost|lift|goes up|went up|grow|grew)\w*[^.;]{0,60}\bfrom\b", re.IGNORECASE
+)
+_FALLS = re.compile(r"\b(?:fall|fell|drop|decreas|degrad|collaps|sink|sank|reduc)\w*[^.;]{0,60}\bfrom\b", re.IGNORECASE)
+_CUT = re.compile(
+    r"\d{1,3}\s?% (?:sequence[- ])?identity|\b(?:table|fig\.?|figure|eq\.?|section|ref\.?) ?\d+\w?\b", re.IGNORECASE
+)
+"""Where homologs were cut apart, and places in a paper; no scores."""
+_ABSOLUTE = re.compile(r"mean absolute deviation|\bmad\b", re.IGNORECASE)
+_UNNAMED = re.compile(
+    rf"\b(?:reports?|reported|gives?|gave|gets?|got|getting|reach\w*|achiev\w*|obtain\w*|scores?|mean|only)\b[^.;,%]{{0,40}}?({NUMBER})\s?%(?! of\b)"
+)
+_IDENTIFIER = re.compile(
+    r"\b(?:[a-z0-9]+_)+(?:r?mse|mae|auc|acc|accuracy|r2|f1|score)\b|\b(?:r?mse|mae|auc|acc|accuracy|r2)(?:_[a-z]+)+\b|\broc_auc\b",
+    re.IGNORECASE,
+)
+"""Names that logs print: test_gap_mae, rmse_val."""
+_SPLIT_ALONE = re.compile(
+    r"\b(?:regular|ordinary|standard|conventional|random(?:ly)?(?! forest)|non-spatial)\b|\d-fold|cross-?valid",
+    re.IGNORECASE,
+)
+_FAR_FROM = re.compile(r"(?:identity|similar\w*|distance|relative|related|unlike|close|near)$", re.IGNORECASE)
+_VALIDATION = re.compile(r"\bval(?:id|idation)?\b", re.IGNORECASE)
+_BOUND = re.compile(
+    rf"\b(?:below|under|above|over|less than|more than|at most|at least) {NUMBER}\s?%?:?(?=[^\d]{{1,12}}\d)"
+)
+"""A bound beside the number itself: "below 50 %: 48 %"."""
+_CLASSIFIES = re.compile(r"\bclass(?:es|if\w+)\b|recogni[sz]|\bdetect", re.IGNORECASE)
 _APART = "\x01"
 """Marks what stands in brackets."""
-THINGS = (
-    r"site|hospital|scanner|centre|center|instrument|batch|plate|dataset|data set|survey|subject|patient|donor|laborator\w*|"
-    r"source|camera|device|machine|station|region|date|day|night|year|session|animal|run|lane|institution|clinic|machine|"
-    r"sequencer|country|vendor|group"
-)
-_LEAK = re.compile(
-    rf"\b(?:{THINGS})s?[- ](?:of origin )?(?:classifier|prediction|identification|id classifier|probe|recognition|signature)|"
-    rf"\b(?:predict|classif|tell|tells|identif|recogni[sz]|distinguish|guess|name|decode)\w*\s+(?:apart\s+)?(?:the\s+|which\s+|"
-    rf"from which\s+|our\s+|between\s+)*(?:\d+\s+)?(?:{THINGS})s?\b|domain classifier|adversarial validation"
-)
-_LEAK_THING = re.compile(rf"\b({THINGS})s?\b")
-_ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = (
-    ("leak", _LEAK),
-    ("chance", re.compile(r"\bchance\b|random guess|majority class|always predict")),
-    (
-        "noise",
-        re.compile(
-            r"nois|repeatab|replicat|reproducib|\brepeats?\b(?! (?:the|it|this|with|every))|re-?measur|re-?test\b|measured twice|twice measured|same (?:sample|item|compound|specimen|patient|material)s? (?:twice|again)|measurement (?:error|uncertainty)|inter-?(?:lab|rater|reader|observer|annotator)|"
-            r"test[- ]retest|instrument(?:al)? (?:error|uncertainty|precision)|experimental (?:error|uncertainty)|assay (?:error|"
-            r"uncertainty|variab)|error of the (?:labels?|assay|sensor|instrument|measurement|reference)|between (?:labs|"
-            r"laboratories|readers|raters|annotators)|repeated measure|sensor accuracy|uncertainty of the (?:labels?|reference)|"
-            r"label (?:error|uncertainty)|duplicates? differ|disagree|uncertaint|(?:two|2) (?:readers|raters|experts)|readers (?:reach|agree|have)|human agreement|duplicate|(?:labs?|laborator\w+|instruments?|experts?|observers?|annotators?|devices?|analysts?|raters?|readers?|graders?|operators?|coders?|pickers?|technicians?|doctors?) (?:differ|scatter|vary)"
-        ),
-    ),
-    ("spread", re.compile(r"standard deviation of (?:the )?(?:target|label|y|data)|(?:target|label|y|data) (?:std|sd|standard dev)|"
-                          r"(?:std|sd|spread) of (?:the )?(?:target|label|y|data)s?")),
-    (
-        "baseline",
-        re.compile(
-            r"baseline|logistic|linear (?:regression|model)|persistence|climatolog|random forest|xgboost|boosted|knn|k-?nn|nearest|"
-            r"ridge|lasso|mean predictor|always the mean|\bar1\b|arima|naive|template|ligand-only|fingerprint|classical|svm|"
-            r"vina|docking score|dermatolog|radiologists?\b|pathologists?\b|clinicians?|physicians?|human (?:performance|experts?)|kalman|wiener|optical flow|composition only|composition-only|pca|random walk|existing (?:model|score)|"
-            r"finite (?:volume|element|difference)|physics model|operational|(?:spectral|coarse\w*|classical|reference|numerical|same|direct|exact) (?:\w+ )?solver|"
-            r"solver (?:at|on|with)|linear extrapolation|linear fit|sta/lta|questionnaire|formula\b|look-?up|rule of thumb|empirical|last value|mean of the (?:training|train)|always[- ]\w+|group contribution|partial least squares|\bpls\b|\bols\b|mean of the training|moving average"
-        ),
-    ),
-    (
-        "grouped",
-        re.compile(
-            r"group(?:ed|-wise)|(?:split|held out|hold out|leave[- ]\w+)[- ](?:by|out|per)|by[- ](?:patient|site|hospital|subject|"
-            r"scaffold|family|protein|cluster|session|donor|region|event|molecule|basin|center|centre)|"
-            r"leave[- ]one|unseen|left-?out|on (?:measured|real|experimental|prospective|field|independent)\b|prospective|held-?out (?:site|hospital|patient|subject|famil|protein|region|year|donor|session|scaffold|"
-            r"cluster|basin|lab|center|centre|scanner|instrument|material|compound)|external|new (?:site|hospital|patient|subject|"
-            r"famil|protein|region|donor|session|lab|center|centre|scanner|instrument|material|compound)|other (?:site|hospital|"
-            r"lab|center|centre|scanner|region)|(?:scaffold|cluster|spatial|patient|subject|family|site)[- ](?:level |wise )?"
-            r"(?:split|cv|cross)|out[- ]of[- ](?:distribution|domain|site)|cross[- ](?:site|subject|patient|hospital)|another (?:site|"
-            r"hospital|lab|center|centre|scanner|region)|second (?:site|hospital|lab|center|centre)"
-        ),
-    ),
-    ("random", re.compile(r"random(?:ly)?[- ](?:\d{1,3}/\d{1,3} )?(?:split|cv|cross|fold|shuffl|train|partition|test)|shuffl|"
-                          r"k-?fold|\b\d{1,3}-fold|in-distribution|internal|random")),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,46 +74,103 @@ class Score:
     """For a leak: what the classifier predicts."""
     lead: str = ""
     """The horizon at which it was taken, such as "50 step"; scores at different ones cannot be compared."""
+    square: float | None = None
+    """The mean squared error as written, of which the value is the root."""
 
 
-def written(metric: str) -> str:
-    """A metric as people write it."""
-    return _WRITTEN.get(metric.lower(), metric)
+def _words(match: re.Match[str]) -> str:
+    """The words of an identifier such as test_gap_mae."""
+    return match[0].replace("_", " ")
 
 
 def read_scores(text: str) -> tuple[Score, ...]:
     """Every score of a plain text, in order; a number without a metric takes that of the clause before."""
     # "AR(1) 2.2 %" holds one number.
-    plainer = re.sub(r"(?<=\w)\((\d)\)", r"\1", text).replace("(", f"({_APART}")
-    return tuple(score for line in plainer.splitlines() for score in _line_scores(line))
+    plainer = re.sub(r"(?<=\w)\((\d)\)", r"\1", _IDENTIFIER.sub(_words, text)).replace("(", f"({_APART}")
+    # Where no metric is named, what a classifier gets in per cent is its accuracy.
+    unnamed = "accuracy" if METRIC.search(plainer) is None and _CLASSIFIES.search(plainer) else ""
+    scores = [score for line in plainer.splitlines() for score in _line_scores(line, unnamed)]
+    own = {x.metric for x in scores if x.role in {"claimed", "random"}}
+    # A random forest that is scored by two splits, beside no other model, is the model.
+    scores = [
+        replace(x, role="random") if x.role == "baseline" and x.metric not in own and _SPLIT_ALONE.search(x.said) else x
+        for x in scores
+    ]
+    named = {x.metric for x in scores if x.role == "claimed" and not THEIRS.search(x.said)}
+    tested = {x.metric for x in scores if x.role == "claimed" and not _VALIDATION.search(x.said)}
+    return tuple(_placed(x, x.metric in named, x.metric in tested) for x in scores)
 
 
-def _line_scores(line: str) -> list[Score]:
+def _placed(x: Score, named: bool, tested: bool) -> Score:
+    """A claimed score of another's model where there is one's own, or of validation where there is a test, is no claim."""
+    if x.role == "claimed" and named and THEIRS.search(x.said):
+        return replace(x, role="baseline")
+    return replace(x, role="fit") if x.role == "claimed" and tested and _VALIDATION.search(x.said) else x
+
+
+def _line_scores(line: str, unnamed: str) -> list[Score]:
+    """The scores of a line; `unnamed` is the metric of a result in per cent that names none."""
     found: list[Score] = []
-    carried, role_before = "", ""
+    carried, role_before, said_before, word, role_said, last = "", "", "", "", "", ""
     for clause in _CLAUSE.split(line):
         bracketed = (clause or "").startswith(_APART)
         said = " ".join((clause or "").replace(_APART, " ").split())
         if not said:
             continue
-        role = _role(said)
+        role = role_of(said)
+        # "With less than 40 % identity to training": far from training, no score of it.
+        role = "" if role == "fit" and _FAR_FROM.search(last) else role
+        last = said
         lead = _lead(said) if role not in {"noise", "spread"} else ""
-        hit = _scored(_LEAD.sub(" ", said) if lead else said, carried)
+        plainly = _BOUND.sub(" ", _CUT.sub(" ", said))
+        if role_before == "reported" and is_own(said):
+            role_before = ""
+        hit = _scored(_LEAD.sub(" ", plainly) if lead else plainly, carried, word)
+        if hit is None and unnamed and (plain_share := _UNNAMED.search(plainly)):
+            hit = _valued(unnamed, plain_share[1], "%", None)
         if hit is None and bracketed and role and found and found[-1].role == "claimed":
             # "AUC 0.93 (random split)": what stands in brackets is said of the score before them.
             found[-1] = replace(found[-1], role=role)  # type: ignore[arg-type]
             continue
         if hit is None:
-            metric = _METRIC.search(said)
-            carried = _metric_name(metric) if metric else carried if len(said) < 60 else ""
+            metric = METRIC.search(said)
+            carried = metric_name(metric) if metric else carried if len(said) < 60 else ""
             role_before = role or (role_before if len(said) < 60 else "")
+            role_said = said if role else role_said
             continue
         metric, value, unit, error = hit
         own: Role = role or role_before or "claimed"  # type: ignore[assignment]
-        thing = _LEAK_THING.search(said) if own == "leak" else None
-        found.append(Score(metric, value, own, said[:80], unit, error, thing[1] if thing else "", lead))
-        carried, role_before = metric, ""
+        whole = f"{role_said} {said}" if role_before and not role else said
+        if not role and not role_before and found and found[-1].metric == ("rmse" if metric == "mse" else metric):
+            found[-1], own = _from_to(found[-1], said_before, own)
+        thing = LEAK_THING.search(said) if own == "leak" else None
+        shown = whole[-80:] if whole != said else said[:80]
+        score = Score(metric, value, own, shown, unit, error, thing[1] if thing else "", lead)
+        found.append(_rooted(score) if metric == "mse" else score)
+        carried, role_before, said_before = metric, "", said
+        word = _word_after(said) or word
     return found
+
+
+def _rooted(score: Score) -> Score:
+    """A mean squared error as the root that can be compared with other errors; its unit was a square."""
+    return replace(score, metric="rmse", value=math.sqrt(score.value), unit=None, error=None, square=score.value)
+
+
+def _word_after(said: str) -> str:
+    """The plain word behind the last number: the admissions of an error of 41 admissions."""
+    found = re.findall(rf"{NUMBER}\s([a-z]{{4,20}})\b", said)
+    return found[-1] if found else ""
+
+
+def _from_to(first: Score, said: str, own: Role) -> tuple[Score, Role]:
+    """The roles of both scores of "on the scaffold split it improves from 0.70 to 0.73", "on new sites it falls from 0.9 to 0.7"."""
+    better, worse = (_FALLS, _RISES) if first.metric in ERRORS else (_RISES, _FALLS)
+    if better.search(said):
+        return replace(first, role="baseline"), first.role
+    if first.role == "grouped" and worse.search(said):
+        return replace(first, role="claimed"), "grouped"
+    return first, own
 
 
 def _lead(clause: str) -> str:
@@ -180,38 +186,11 @@ def best(scores: tuple[Score, ...], *roles: Role) -> Score | None:
     return next((s for s in scores if s.role in roles), None)
 
 
-def _role(clause: str) -> Role | str:
-    said = clause.lower()
-    found = next((role for role, pattern in _ROLES if pattern.search(said)), "")
-    return "grouped" if found in {"", "random"} and _of_new_units().search(said) else found
-
-
-@cache
-def _of_new_units() -> re.Pattern[str]:
-    """ "On held-out simulations", "by compound": the unit is any noun of the list that is no plain row."""
-    nouns = "|".join(
-        re.escape(w) for c in sciences().counted if c.kind != "item" for w in sorted(c.words, key=len, reverse=True)
-    )
-    rows = "|".join(re.escape(w) for c in sciences().counted if c.kind == "item" for w in c.words)
-    return re.compile(
-        rf"\b(?:held-?out|held out|unseen|left-?out|leave-one-|never[- ]seen|new|novel)[- ](?:\d+ )?(?:[a-z]+ )?(?:{nouns})|"
-        rf"\b(?:by|per|across|over|on other|on another)[- ](?:{nouns})[a-z]*[- ]?(?:split|fold|cv|cross|block)|"
-        rf"\b(?:{nouns})[a-z]*[- ](?:level |wise |based |disjoint |grouped )?(?:split|folds?|cv|hold-?out|held-?out|cross-?val)|"
-        rf"\b(?:held-?out|held out|unseen|left-?out)[- ](?!(?:{rows}|tests?\b|data|sets?\b|parts?\b|splits?\b))[a-z]{{3,}}s\b|"
-        r"\bleav\w+[- ](?:\w+[- ]){1,3}out\b|\b(?:left|held|kept|taken) out\b(?! (?:test|data|set|sample|images|part|portion))|"
-        r"\b(?:never|not) (?:been )?(?:seen|used|met) (?:in|during|for|by) |\bwithheld\b"
-    )
-
-
-def _metric_name(match: re.Match[str]) -> str:
-    return next(name for i, name in enumerate(_NAMES) if match[f"m{i}"])
-
-
-def _scored(clause: str, carried: str) -> tuple[str, float, Unit | None, float | None] | None:
-    noise = _role(clause) in {"noise", "spread"}
-    match = _METRIC.search(clause)
+def _scored(clause: str, carried: str, word: str = "") -> tuple[str, float, Unit | None, float | None] | None:
+    noise = role_of(clause) in {"noise", "spread"}
+    match = METRIC.search(clause)
     if match is not None:
-        name = _metric_name(match)
+        name = metric_name(match)
         after, before = _AFTER.match(clause, match.end()), _BEFORE.search(clause[: match.start()])
         if after:
             return _valued(name, after[1], clause[after.end() :], after[2])
@@ -225,7 +204,7 @@ def _scored(clause: str, carried: str) -> tuple[str, float, Unit | None, float |
         unit = leading_unit(clause[last.end() :])
         told = re.search(r"(?:\bby|\bof|\bis|=|about|±|\bto)\s*$", clause[: last.start()])
         if unit is not None or len(numbers) == 1 or told:
-            return _valued("rmse", last[0], clause[last.end() :], None)
+            return _valued("mae" if _ABSOLUTE.search(clause) else "rmse", last[0], clause[last.end() :], None)
         return None
     if len(numbers) > 1:
         # "0.22 when 2 basins are held out": a whole number before a plain word counts something.
@@ -234,14 +213,17 @@ def _scored(clause: str, carried: str) -> tuple[str, float, Unit | None, float |
             for m in numbers
             if "." in m[0] or not re.match(r"\s+[a-z]{4,}", clause[m.end() :]) or leading_unit(clause[m.end() :])
         ]
-    if carried and len(numbers) == 1 and len(clause) < 80:
+    if carried and len(numbers) == 1 and len(clause) < 80 and not _OTHER.search(clause):
         rest = clause[numbers[0].end() :]
         if re.match(r"\s*(?:% of\b|[x×]\b|times\b)", rest):
             return None
         counted = re.match(r"\s*[a-z]{3,}", rest, re.IGNORECASE) and not re.match(
             r"\s*(?:on|for|with|when|by|in|using|grouped|random)\b|\s*%", rest
         )
-        return None if counted and leading_unit(rest) is None else _valued(carried, numbers[0][0], rest, None)
+        same = bool(word) and rest.lstrip().startswith(word)
+        return (
+            None if counted and not same and leading_unit(rest) is None else _valued(carried, numbers[0][0], rest, None)
+        )
     return None
 
 
@@ -252,8 +234,10 @@ def _valued(
     spread = float(error) if error else None
     per_cent = rest.lstrip().startswith("%")
     if metric in BOUNDED:
-        if per_cent or (1 < value <= 100):
+        if per_cent or (metric in PER_CENT and 1 < value <= 100):
             value, spread = value / 100, spread / 100 if spread else None
         return (metric, value, None, spread) if -1 <= value <= 1 else None
+    if metric in ERRORS and value < 0:
+        return None
     found = leading_unit(rest)
     return metric, value, found[0] if found else None, spread

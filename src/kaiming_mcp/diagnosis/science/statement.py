@@ -51,7 +51,7 @@ _COVARIATES = re.compile(
 _SEEDS = re.compile(rf"({NUMBER}) (?:random )?(?:seeds|repetitions|restarts|training runs)\b")
 _TEST_SHARE = re.compile(r"\b(\d{2})\s?[/:]\s?(\d{1,2})(?:\s?[/:]\s?(\d{1,2}))?\b(?=[^.;\n]{0,30}(?:split|train|test|valid))|"
                          r"(?:split|train/test)[^.;\n]{0,20}?\b(\d{2})\s?[/:]\s?(\d{1,2})(?:\s?[/:]\s?(\d{1,2}))?\b")  # fmt: skip
-_RANDOM = re.compile(r"random(?:ly)?[- ](?:\w+[- ]){0,2}?(?:split|cv|cross|fold|partition|shuffl|divid)|shuffl|split (?:at )?random|train_test_split|"
+_RANDOM = re.compile(r"random(?:ly)?[- ](?:[\w/:]+[- ]){0,2}?(?:split|cv|cross|fold|partition|shuffl|divid)|shuffl|split (?:at )?random|train_test_split|"
                      r"\bk-?fold|\b\d{1,3}-fold|stratified")  # fmt: skip
 _GROUPED = re.compile(
     r"group(?:ed|[- ]wise|kfold)|(?:split|separated|partition\w*|held out|holding out) (?:by|per|at the level)|leave[- ]\w+[- ]\w*[- ]?out|"
@@ -61,7 +61,7 @@ _GROUPED = re.compile(
     r"walk[- ]forward|external (?:test|validation|cohort|hospital|site)|unseen (?:patient|site|hospital|subject|protein|region|donor)"
 )
 _CUTOFF = re.compile(
-    rf"(?:cut-?off|r_?c\b|radius)[^.;\n]{{0,20}}?({NUMBER})\s*(Å|angstrom|a\b|nm|m\b|km|µm|bohr)?", re.IGNORECASE
+    rf"\b(?:cut-?off|r_?c\b|radius)[^.;\n]{{0,20}}?({NUMBER})\s*(Å|angstrom|a\b|nm|m\b|km|µm|bohr)?", re.IGNORECASE
 )
 _LAYERS = re.compile(
     rf"({NUMBER})[- ](?:\w+ )?(?:interactions?|message[- ]passing|interaction|mp|graph|convolution\w*|gnn|aggregation)(?:[- ](?:blocks?|layers?|steps?|rounds?))?|"
@@ -98,6 +98,8 @@ class Statement:
     """A problem as stated. Times are in seconds; None where the text gives nothing."""
 
     text: str
+    whole: str
+    """The same before it is put in lower case: formulas and elements."""
     field: str
     recognised: Recognised
     sample: Sample
@@ -133,6 +135,7 @@ def read_statement(field: str, problem: str, data: str, measurements: str, known
     span_text = f"{low} "
     return Statement(
         text=low,
+        whole=whole,
         field=" ".join(parts[0].split())[:80],
         recognised=recognised,
         sample=sample(read_counts(whole)),

@@ -23,7 +23,11 @@ CERTAIN = 2
 
 
 class Floor(BaseModel):
-    """A typical size of noise: `about` the label's scatter, the label against nature, or the input."""
+    """A typical size of noise: `about` the label's scatter, the label against nature, or the input.
+
+    Words of `of` show that a score is of this quantity, those of `unless` that it may be of another; a floor without
+    words is named, and compared with no score.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     what: str
@@ -31,6 +35,8 @@ class Floor(BaseModel):
     high: float = Field(ge=0)
     unit: str
     about: Literal["label", "truth", "input"]
+    of: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
 
 class Memory(BaseModel):

@@ -11,6 +11,7 @@ from kaiming_mcp.diagnosis.principles import SCIENCE
 from kaiming_mcp.diagnosis.relevance import limit_of, quote_of
 from kaiming_mcp.diagnosis.science.card import add_card, first_baseline, glossary
 from kaiming_mcp.diagnosis.science.claims import check_claims
+from kaiming_mcp.diagnosis.science.cross_checks import cross_checks
 from kaiming_mcp.diagnosis.science.faults import check_faults
 from kaiming_mcp.diagnosis.science.frame import FORM, frame, stop
 from kaiming_mcp.diagnosis.science.laws import TOTAL_ENERGY, check_laws
@@ -88,6 +89,7 @@ def translate(
     skip = frozenset({TOTAL_ENERGY}) if table and table.composition else frozenset[str]()
     faults, seen = check_faults(s, skip, notes)
     check_samples(s, table, seen, notes)
+    cross_checks(s, notes)
     check_leaks(s, leak, n, notes)
     check_claims(s, table, n, notes)
     check_laws(s, table, symmetry, TOTAL_ENERGY in faults, notes)

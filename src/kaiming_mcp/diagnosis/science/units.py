@@ -23,6 +23,11 @@ _PIECE = re.compile(
     r"(a0|log10|log2|p[iI][cC]50|[A-Za-zµμÅåöΩ°%]+)(?:\^|\*\*)?(?:\(([-+]?\d{1,2}(?:/[1-9])?)\)|([-+]?\d{1,2}(?:/[1-9])?))?"
 )
 _JOIN = re.compile(r"\s*([/·*⋅.]|\bper\b|\s)\s*")
+_LOGARITHM = re.compile(r"(log10|log_10|log|lg|log2|log_2|ln)(?:\s+|\s?\(|\[)(.+?)[)\]]?(?:\s+units?)?$")
+"""The logarithm of a unit is a pure number: "log mol/L", "log10(mg/kg)"."""
+_PURE_LOGARITHM = re.compile(r"log(?:10)? ?[SPD](?: units?)?")
+_FUNCTION = re.compile(r"(?<![\w/])[A-Za-z]\([a-z]\)")
+"""A function such as H(t) behind a unit is no part of it."""
 _SAID = re.compile(r"(?:\d\s?|\bin |\blog(?:10|_10)? |[\[(])(?=([A-Za-zµμÅΩ°][^\n]{0,40}))")
 LONGEST_UNIT, MOST_POWER = 40, 9
 
@@ -49,6 +54,14 @@ def parse_unit(text: str) -> Unit | None:
         return None
     if text.lower() in {"1", "-", "dimensionless", "unitless", "none"}:
         return Unit(text, 1.0, ())
+    if text[0] == "(" and text.find(")") == len(text) - 1:
+        text = text[1:-1].strip()
+    logarithm = _LOGARITHM.match(text)
+    if _PURE_LOGARITHM.fullmatch(text):
+        return Unit(text, 1.0, (("log10", Fraction(1)),))
+    if logarithm and parse_unit(logarithm[2]) is not None:
+        base = {"log2": 2.0, "log_2": 2.0, "ln": math.e}.get(logarithm[1], 10.0)
+        return Unit(text, math.log10(base), (("log10", Fraction(1)),))
     factor, powers, sign, inside, seen = 1.0, dict[str, Fraction](), 1, 0, False
     rest = re.sub(r"\s+units?$", "", text.removeprefix("1/"))
     if text.startswith("1/"):
@@ -70,6 +83,9 @@ def parse_unit(text: str) -> Unit | None:
             if not rest:
                 return None
             continue
+        # "0.78 K at 240x121": the word is no atom, "eV/at" is one.
+        if seen and sign > 0 and re.match(r"at\b", rest):
+            return None
         piece = _PIECE.match(rest)
         entry = _entry(piece[1]) if piece else None
         if piece is None or entry is None:
@@ -94,6 +110,8 @@ def leading_unit(text: str) -> tuple[Unit, int] | None:
     ends = [m.start() for m in re.finditer(r"[\s,;:)\]?!]|\.(?=\s|$)|$", head[lead:])]
     for end in reversed([e for e in ends if e][:4]):
         candidate = head[lead : lead + end].rstrip(".")
+        if _FUNCTION.search(f"{candidate})"):
+            continue
         if candidate.count("(") > candidate.count(")"):
             candidate += ")"
         unit = parse_unit(candidate)
