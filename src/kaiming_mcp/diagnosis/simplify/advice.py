@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.principles import SIMPLE
-from kaiming_mcp.diagnosis.simplify.bar import cited, effects_of, meter, metric_of, not_excluded, threshold
+from kaiming_mcp.diagnosis.simplify.bar import (
+    cited,
+    effects_of,
+    falls,
+    loss_of,
+    meter,
+    metric_of,
+    not_excluded,
+    threshold,
+)
 from kaiming_mcp.diagnosis.simplify.claims import claims
+from kaiming_mcp.diagnosis.simplify.effect import SEQUENCE
 from kaiming_mcp.diagnosis.simplify.noise import least_effect, seeds_needed
 from kaiming_mcp.diagnosis.simplify.plan import Judged
 from kaiming_mcp.diagnosis.simplify.shown import name, names, number, signed
@@ -51,7 +61,7 @@ def _blind(s: Subject, ids: dict[str, str]) -> Draft | None:
         "medium", SIMPLE, f"{metric_of(s)} cannot judge {names(parts, 3)}", effects_of(ids, parts),
         f"score the two arms that exist by what the part is for: {meter(first)}" + (f" ({name(first)})." if len(parts) > 1 else "."),
         f"that meter over the same seeds: {name(first)} stays if it worsens by more than 2 of its own seed deviations.",
-        f"{metric_of(s)} may even rise without it; that alone is no reason to remove it.",
+        f"{metric_of(s)} may even {'rise' if s.evidence.sign > 0 else 'fall'} without it; that alone is no reason to remove it.",
         weight=6,
     )  # fmt: skip
 
@@ -79,7 +89,7 @@ def _harmful(s: Subject, ids: dict[str, str]) -> Draft | None:
     return Draft(
         "high", SIMPLE, f"Better without {names(parts, 2)}", effects_of(ids, parts),
         f"remove {names(parts, 3)}, then tune the learning rate once more: it was tuned with the part in place.",
-        f"the same seeds without it: it comes back only if the score falls by more than {threshold(s)}.",
+        f"the same seeds without it: it comes back only if the score {falls(s)} by more than {threshold(s)}.",
         f"about {number(gain)} better.", weight=9,
     )  # fmt: skip
 
@@ -97,7 +107,7 @@ def _noise(s: Subject, ids: dict[str, str]) -> Draft | None:
     return Draft(
         "high", SIMPLE, f"Below the noise: {names(parts, 3)}", (*effects_of(ids, parts), *cited(ids, "noise")),
         f"remove {names(parts, 4)}{order}.{hidden}",
-        f"full against full without {'all of them' if several else 'it'}, {seeds_needed(2)} seeds per arm: {'they go' if several else 'it goes'} unless the score falls by more than {threshold(s)}.",
+        f"full against full without {'all of them' if several else 'it'}, {seeds_needed(2)} seeds per arm: {'they go' if several else 'it goes'} unless the score {falls(s)} by more than {threshold(s)}.",
         f"no change beyond the noise{rest}.",
         weight=8,
     )  # fmt: skip
@@ -122,7 +132,7 @@ def _untested(s: Subject, ids: dict[str, str]) -> Draft | None:
         f"{len(parts)} of {s.removable} parts have no ablation" if s.removable > 1 else f"{name(parts[0])} has no ablation",
         (ids["coverage"], *cited(ids, "plan")),
         remedy + ".",
-        f"a part stays for a drop above {threshold(s)}. For {name(parts[0])} watch {meter(parts[0])}.",
+        f"a part stays for a {loss_of(s)} above {threshold(s)}. For {name(parts[0])} watch {meter(parts[0])}.",
         f"{2 * seeds} runs decide {len(cheap)} parts if none is load-bearing." if many else "",
         weight=6 + share,
     )  # fmt: skip
@@ -188,12 +198,13 @@ def _together(s: Subject, ids: dict[str, str]) -> Draft | None:
 
 
 def _sequence(s: Subject, ids: dict[str, str]) -> Draft | None:
-    parts = [j for j in s.judged if j.ablation is not None and j.ablation.how == "cumulative"]
+    parts = [j for j in s.judged if j.ablation is not None and j.ablation.how in SEQUENCE]
     if len(parts) < 2:
         return None
     first, last = parts[0], parts[-1]
+    way = "added" if first.ablation and first.ablation.how == "cumulative" else "taken out"
     return Draft(
-        "medium", SIMPLE, "Parts were added in sequence: the order decides the credit", effects_of(ids, parts),
+        "medium", SIMPLE, f"Parts were {way} in sequence: the order decides the credit", effects_of(ids, parts),
         f"remove each from the full method instead; start with {name(first)}, which was credited before {name(last)} could overlap with it.",
         f"sum of the single removals against the total gain: less than the total means that parts replace each other. Each stays above {threshold(s)}.",
         weight=4.5,
@@ -229,7 +240,7 @@ def _pair(s: Subject, ids: dict[str, str]) -> Draft | None:
         f"{name(one)} and {name(other)} can hide each other" if substitutes else f"{name(one)} has no meaning without {name(other)}",
         (ids[f"pair:{entry.id}"],),
         "test the 2 x 2: both, each alone, neither." if substitutes else "remove both together and count them as one part.",
-        f"the drop without both against the sum of the single drops; each part stays above {threshold(s)}." if substitutes else f"full against full without both: they stay above {threshold(s)}.",
+        f"the {loss_of(s)} without both against the sum of the single ones; each part stays above {threshold(s)}." if substitutes else f"full against full without both: they stay above {threshold(s)}.",
         "1 arm more than single removals." if substitutes else "1 arm less.",
         weight=3,
     )  # fmt: skip

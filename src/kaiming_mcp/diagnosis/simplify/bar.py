@@ -20,6 +20,16 @@ def threshold(s: Subject) -> str:
     return f"2 s = {number(2 * s.noise.deviation)}" if s.noise else "2 s"
 
 
+def falls(s: Subject) -> str:
+    """What a score does that gets worse."""
+    return "falls" if s.evidence.sign > 0 else "rises"
+
+
+def loss_of(s: Subject) -> str:
+    """The way of a score that gets worse, as a noun: a drop, of an error a rise."""
+    return "drop" if s.evidence.sign > 0 else "rise"
+
+
 def meter(each: Judged) -> str:
     """What shows that a part was load-bearing."""
     known = each.part.known

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kaiming_mcp.diagnosis.draft import Draft
 from kaiming_mcp.diagnosis.principles import SIMPLE
-from kaiming_mcp.diagnosis.simplify.bar import LIKELY, luck, threshold
-from kaiming_mcp.diagnosis.simplify.noise import least_effect, seeds_needed
+from kaiming_mcp.diagnosis.simplify.bar import LIKELY, cited, loss_of, luck, threshold
+from kaiming_mcp.diagnosis.simplify.effect import ERROR
+from kaiming_mcp.diagnosis.simplify.noise import expected_maximum, least_effect, seeds_needed
 from kaiming_mcp.diagnosis.simplify.shown import names, number
 from kaiming_mcp.diagnosis.simplify.subject import Subject
 
@@ -16,7 +17,15 @@ MANY_KNOBS = 5
 
 def claims(s: Subject, ids: dict[str, str]) -> list[Draft]:
     """Drafts about the claim and its knobs, not yet in order."""
-    drafts = (_selected(s, ids), _claim(s, ids), _test_set(s, ids), _sweep(s, ids), _weights(s, ids), _knobs(s, ids))
+    drafts = (
+        _selected(s, ids),
+        _apart(s, ids),
+        _claim(s, ids),
+        _test_set(s, ids),
+        _sweep(s, ids),
+        _weights(s, ids),
+        _knobs(s, ids),
+    )
     return [d for d in drafts if d is not None]
 
 
@@ -30,9 +39,21 @@ def _selected(s: Subject, ids: dict[str, str]) -> Draft | None:
         f"The best of {m:,} is compared, not the mean" if s.context.best_of else f"{m:,} settings were tried for the method",
         (ids["luck"],),
         "report the mean over fresh seeds of the chosen setting, and tune the baseline with as many trials.",
-        "rerun the chosen setting with seeds that played no part in the choice: the drop is the selection.",
+        f"rerun the chosen setting with seeds that played no part in the choice: the {loss_of(s)} is the selection.",
         f"chance alone gives the claimed lead with probability {number(chance)}." if chance is not None else "",
         weight=7.8,
+    )  # fmt: skip
+
+
+def _apart(s: Subject, ids: dict[str, str]) -> Draft | None:
+    if not s.context.apart or not s.ablations:
+        return None
+    return Draft(
+        "high", SIMPLE, "Each arm was tuned for itself: a difference holds part and tuning together", (ids["coverage"], *cited(ids, "seeds"))[:2],
+        "tune the full method once and keep its setting in every removal; then tune each arm with one and the same number of trials. Report both.",
+        f"the two differences of one part, over fresh seeds of the chosen settings: further apart than {threshold(s)} means that the tuning decides.",
+        f"the best of m trials lies {number(expected_maximum(3))} s above their mean at m = 3 and {number(expected_maximum(10))} s at m = 10, with no effect at all.",
+        weight=7,
     )  # fmt: skip
 
 
@@ -40,7 +61,7 @@ def _claim(s: Subject, ids: dict[str, str]) -> Draft | None:
     readable = not any(j.verdict == "open" for j in s.judged)
     if s.noise is None and s.gain and s.trains and readable and "seeds" in ids:
         return _without_error(s, ids)
-    if s.noise is None or not s.gain or abs(s.gain) >= 2 * s.noise.deviation * ROUNDED:
+    if s.noise is None or s.noise.source == ERROR or not s.gain or abs(s.gain) >= 2 * s.noise.deviation * ROUNDED:
         return None
     needed = seeds_needed(abs(s.gain) / s.noise.deviation)
     return Draft(

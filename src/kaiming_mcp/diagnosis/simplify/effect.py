@@ -13,14 +13,20 @@ from kaiming_mcp.diagnosis.simplify.reading.scores import Score
 from kaiming_mcp.diagnosis.simplify.reading.variants import Variant
 
 Status = Literal["stays", "small", "noise", "harmful", "open", "collapse", "claimed"]
-How = Literal["one", "cumulative", "several", "replaced", "stated"]
+How = Literal["one", "cumulative", "taken", "alone", "several", "replaced", "stated"]
+SEQUENCE = {"cumulative", "taken"}
+"""Parts that were added, or taken out, one after the other."""
 MARGIN = 2.0
 """Seed standard deviations that an effect must exceed: principle 4, question 1."""
 NORMAL = 1.96
 """97.5 % quantile of the normal law."""
+IDLE = "said to make no difference"
 STATED = "as stated"
-FEWEST = 3
-"""Seeds from which a deviation says something: principle 4, question 1."""
+ERROR = "standard error of a score"
+WILD = 30
+"""Ratio of variances that 2 and 6 degrees of freedom exceed by chance in less than 0.1 % of cases (F = 27)."""
+FEWEST, ENOUGH = 3, 5
+"""Seeds from which a deviation says something (principle 4, question 1), and from which that of one arm does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,8 @@ class Noise:
 
     @property
     def single(self) -> bool:
-        """Whether it was stated beside scores of single runs."""
-        return self.freedom == 0 and self.source == STATED
+        """Whether it was stated beside scores of single runs, or is the error of each score itself."""
+        return self.freedom == 0 and self.source in {STATED, ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def judged(made: Ablation, first: int | None, second: int | None, noise: Noise |
         return _without_seeds(made, effect, s, noise.single)
     fewest = min(first or 1, second or 1)
     few = "" if fewest >= FEWEST else "an arm is a single run" if fewest == 1 else f"{fewest} seeds"
-    half = half_width(s, noise.freedom, first or 1, second or 1)
+    half = _own_half(made, s) or half_width(s, noise.freedom, first or 1, second or 1)
     made = replace(made, half=half, reason=few)
     if abs(effect) > half:
         return replace(made, status="harmful" if effect < 0 else "stays" if effect > MARGIN * s else "small")
@@ -109,6 +115,20 @@ def judged(made: Ablation, first: int | None, second: int | None, noise: Noise |
     if effect > MARGIN * s:
         return replace(made, status="stays", reason="above 2 s, though the interval reaches 0")
     return replace(made, status="noise")
+
+
+def _own_half(made: Ablation, s: float) -> float | None:
+    """Half of Welch's interval, from the deviations of the two arms alone, where both have seeds enough: arms scatter differently."""
+    arms = [
+        a for a in (made.with_score, made.without_score) if a is not None and a.deviation and (a.seeds or 0) >= FEWEST
+    ]
+    enough = all((a.seeds or 0) >= ENOUGH for a in arms)
+    wild = any((a.deviation or 0.0) ** 2 > WILD * s**2 for a in arms)
+    if len(arms) < 2 or not (enough or wild):
+        return None
+    errors = [(a.deviation or 0.0) ** 2 / (a.seeds or 1) for a in arms]
+    freedom = sum(errors) ** 2 / sum(e**2 / ((a.seeds or 2) - 1) for e, a in zip(errors, arms, strict=True))
+    return half_width(math.sqrt(sum(errors) / 2), math.floor(freedom), 1, 1)
 
 
 def _without_seeds(made: Ablation, effect: float, s: float, single: bool) -> Ablation:

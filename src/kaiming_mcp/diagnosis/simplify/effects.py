@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from kaiming_mcp.diagnosis.simplify.effect import STATED, Ablation
+from kaiming_mcp.diagnosis.simplify.bar import falls
+from kaiming_mcp.diagnosis.simplify.effect import ERROR, SEQUENCE, STATED, Ablation
 from kaiming_mcp.diagnosis.simplify.noise import (
     CaseErrors,
     case_errors,
@@ -13,6 +14,7 @@ from kaiming_mcp.diagnosis.simplify.noise import (
     least_effect,
     seeds_needed,
 )
+from kaiming_mcp.diagnosis.simplify.parts import tokens
 from kaiming_mcp.diagnosis.simplify.shown import many, number, score_text, signed
 from kaiming_mcp.diagnosis.simplify.subject import Subject
 
@@ -38,18 +40,22 @@ def _noise(s: Subject, ids: dict[str, str]) -> None:
     if s.noise is None:
         return
     deviation, stated = s.noise.deviation, s.noise.source == STATED
-    text = f"seed standard deviation s = {number(deviation)} ({s.noise.source})"
-    if s.gain:
+    what = "standard deviation between folds, in place of seeds:" if s.context.folds else "seed standard deviation"
+    what = "error of each score by its ± (of cases or raters, not of seeds):" if s.noise.source == ERROR else what
+    text = f"{what} s = {number(deviation)} ({s.noise.source})"
+    if s.noise.source == ERROR:
+        text += "; more cases or raters shrink it, seeds are not in it"
+    elif s.gain:
         text += f"; 2 s = {number(2 * deviation)}"
     else:
         text += (
             f"; per arm {seeds_needed(2)} seeds see 2 s = {number(2 * deviation)} with 80 % power, {seeds_needed(1)} see s, "
             f"3 only above {number(least_effect(3) * deviation)}"
         )
-    source = "" if s.gain else POWER_FORMULA
+    source = "" if s.gain or s.noise.source == ERROR else POWER_FORMULA
     metric = s.evidence.metric_name or "metric"
     ids["noise"] = s.facts.add(text, "stated" if stated else "measured", deviation, metric, source)
-    if not s.gain:
+    if not s.gain and s.noise.source != ERROR:
         ids["seeds"] = ids["noise"]
 
 
@@ -64,7 +70,7 @@ def _effects(s: Subject, ids: dict[str, str]) -> None:
         done.add(id(ablation))
         text, value = effect_text(ablation, s)
         if each.verdict == "blind":
-            text += f"; {s.evidence.metric.id if s.evidence.metric else 'the metric'} falls under it by design and cannot judge it"
+            text += f"; {s.evidence.metric.id if s.evidence.metric else 'the metric'} {falls(s)} under it by design and cannot judge it"
         basis = "measured" if value is not None and ablation.how != "stated" else "stated"
         ids[f"effect:{each.part.key}"] = s.facts.add(
             text,
@@ -99,6 +105,8 @@ def effect_text(a: Ablation, s: Subject) -> tuple[str, float | None]:
     how = {
         "several": ", changed at once",
         "cumulative": ", added in sequence",
+        "taken": ", taken out after the rows above it",
+        "alone": ", added alone",
         "replaced": ", replaced",
         "stated": ", as stated",
     }.get(a.how, "")
@@ -112,7 +120,10 @@ def effect_text(a: Ablation, s: Subject) -> tuple[str, float | None]:
     ratio = f" = {number(abs(a.effect) / s.noise.deviation)} s" if s.noise else ""
     needed = (
         f"; {a.needed:,} seeds per arm would see it"
-        if a.needed and a.needed <= WORTH_TELLING and a.status in {"open", "noise", "small"}
+        if a.needed
+        and not (s.noise and s.noise.source == ERROR)
+        and a.needed <= WORTH_TELLING
+        and a.status in {"open", "noise", "small"}
         else ""
     )
     reason = f"; {a.reason}" if a.reason else ""
@@ -127,7 +138,24 @@ def effect_text(a: Ablation, s: Subject) -> tuple[str, float | None]:
     if a.status == "open" and s.noise is None and a.how != "stated" and s.trains:
         word = ""  # said once, of all of them
     judged = f": {word}{reason}{needed}" if word else ""
-    return f"{what}: {signed(a.effect)}{interval}{ratio}{told}{judged}{_cases(a, s)}{saved}", a.effect
+    return f"{what}: {signed(a.effect)}{interval}{ratio}{told}{_again(a, s)}{judged}{_cases(a, s)}{saved}", a.effect
+
+
+def _again(a: Ablation, s: Subject) -> str:
+    """What another comparison of the same part gives: an own rerun beside the paper's numbers."""
+    for other in s.ablations:
+        same = tokens(" ".join(other.names)) == tokens(" ".join(a.names)) and other.how == a.how
+        if other is a or not same or other.effect is None or a.how in SEQUENCE:
+            continue
+        scores = (
+            f" ({score_text(other.with_score.mean)} against {score_text(other.without_score.mean)})"
+            if other.with_score and other.without_score
+            else ""
+        )
+        apart = abs(other.effect - (a.effect or 0.0))
+        ratio = f", {number(apart / s.noise.deviation)} s apart" if s.noise else ""
+        return f", elsewhere {signed(other.effect)}{scores}{ratio}"
+    return ""
 
 
 def _cases(a: Ablation, s: Subject) -> str:
@@ -149,7 +177,7 @@ def errors_of(s: Subject, difference: float | None) -> CaseErrors | None:
 
 
 def _seeds(s: Subject, ids: dict[str, str]) -> None:
-    if s.noise is not None and s.gain:
+    if s.noise is not None and s.gain and s.noise.source != ERROR:
         ratio = abs(s.gain) / s.noise.deviation
         needed = seeds_needed(ratio)
         share = s.gain / s.removable if s.removable > 1 and s.gain > 0 else 0.0

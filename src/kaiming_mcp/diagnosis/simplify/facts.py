@@ -140,7 +140,8 @@ def _given(s: Subject, ids: dict[str, str]) -> None:
     score, sign = s.base.score.mean, s.evidence.sign
     text = f"baseline as given ({s.base.label[:50]}): {score_text(score)}"
     if s.full is not None:
-        text += f", {number(abs(s.full - score))} {'below' if sign * (s.full - score) > 0 else 'above'} the full method"
+        worse = sign * (s.full - score) > 0
+        text += f", by {number(abs(s.full - score))} {'worse' if worse else 'better'} than the full method"
     below = [
         j
         for j in s.judged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kaiming_mcp.diagnosis.patterns import era_step, patterns, stack_step, symmetry_step
-from kaiming_mcp.diagnosis.simplify.bar import meter, threshold
+from kaiming_mcp.diagnosis.simplify.bar import loss_of, meter, threshold
 from kaiming_mcp.diagnosis.simplify.shown import name, names, number
 from kaiming_mcp.diagnosis.simplify.subject import Subject
 from kaiming_mcp.knowledge import LONGEST_READ, Worded, spoken_for
@@ -74,7 +74,7 @@ def _removal(s: Subject, ids: dict[str, str]) -> Step:
     cites = list(dict.fromkeys(_cites(ids, "order", f"effect:{first.part.key}", *blind, precedent)))
     return Step(
         way="Removal",
-        prompt=f"First to go: {name(first)}. Write before the run the score that brings it back (drop above {threshold(s)}) and how failure would look ({meter(first) if s.trains or (first.part.known and first.part.known.meter) else 'which cases change'}).{asked}",
+        prompt=f"First to go: {name(first)}. Write before the run the score that brings it back ({loss_of(s)} above {threshold(s)}) and how failure would look ({meter(first) if s.trains or (first.part.known and first.part.known.meter) else 'which cases change'}).{asked}",
         cites=cites,
         field="first_removal",
     )

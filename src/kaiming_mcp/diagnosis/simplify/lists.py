@@ -22,6 +22,7 @@ from kaiming_mcp.library import ContentError, content_root, library
 Kind = Literal["loss", "stage", "module", "data", "training", "inference"]
 WHOLE = 5
 """Words up to this length match whole: `ema` is no `email`."""
+_FREE = re.compile(r"[\s-](?:free|less)$")
 _GAP = re.compile(r"[\s_-]+")
 
 
@@ -97,7 +98,7 @@ class Hit:
 
 def speaks_of(precedent: Precedent, word: str) -> bool:
     """Whether a precedent holds for a part that was found by this word."""
-    return not precedent.words or word in {_plain(w) for w in precedent.words}
+    return not precedent.words or word in {flat(w) for w in precedent.words}
 
 
 class Finder:
@@ -108,8 +109,8 @@ class Finder:
         patterns: dict[str, str] = {}
         for name, words in entries:
             for word in words:
-                self._ids.setdefault(_plain(word), name)
-                patterns.setdefault(_loose(word), _plain(word))
+                self._ids.setdefault(flat(word), name)
+                patterns.setdefault(_loose(word), flat(word))
         ordered = sorted(patterns, key=lambda p: len(patterns[p]), reverse=True)
         start = "|".join(p for p in ordered if len(patterns[p]) > WHOLE)
         whole = "|".join(p for p in ordered if len(patterns[p]) <= WHOLE)
@@ -119,11 +120,12 @@ class Finder:
     def finds(self, lower: str) -> Iterator[Hit]:
         """Every entry in a lower-case text, in order."""
         for found in self._pattern.finditer(lower):
-            word = _plain(found[0])
+            word = flat(found[0])
             yield Hit(self._ids[word], found.start(), found.end(), word)
 
 
-def _plain(word: str) -> str:
+def flat(word: str) -> str:
+    """A word without separators, in lower case."""
     return _GAP.sub("", word.lower())
 
 
@@ -155,15 +157,18 @@ class Lists(BaseModel):
     @cached_property
     def in_names(self) -> dict[str, str]:
         """Ids of parts by the short names of loss terms, flags and table heads."""
-        return {_plain(n): p.id for p in reversed(self.parts) for n in (*p.names, *p.words)}
+        return {flat(n): p.id for p in reversed(self.parts) for n in (*p.names, *p.words)}
 
     def entry_of(self, name: str, among_losses: bool = False) -> tuple[KnownPart | None, str]:
         """The part that a name speaks for, and its word: short names first, those of losses as the case may be."""
         lower = latin(name).lower()
-        short = _plain(lower)
+        if _FREE.search(lower):
+            # Anchor-free and NMS-free are named after what they lack.
+            return None, ""
+        short = flat(lower)
         for each in (short, short.removeprefix("l"), short.removesuffix("loss"), short.removesuffix("term")):
             entry = self.known.get(self.in_names.get(each, ""))
-            if entry and (not among_losses or entry.kind == "loss" or each not in map(_plain, entry.names)):
+            if entry and (not among_losses or entry.kind == "loss" or each not in map(flat, entry.names)):
                 return entry, each
         hit = next(iter(self.in_prose.finds(lower)), None)
         return (self.known[hit.id], hit.word) if hit is not None else (None, "")

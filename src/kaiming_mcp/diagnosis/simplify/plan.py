@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from kaiming_mcp.diagnosis.simplify.effect import Ablation
-from kaiming_mcp.diagnosis.simplify.lists import Lists, Pair, Precedent, speaks_of
+from kaiming_mcp.diagnosis.simplify.effect import IDLE, Ablation
+from kaiming_mcp.diagnosis.simplify.lists import Lists, Pair, Precedent, flat, speaks_of
 from kaiming_mcp.diagnosis.simplify.noise import least_effect, screening_runs, seeds_needed
 from kaiming_mcp.diagnosis.simplify.parts import Part, same, tokens
 from kaiming_mcp.diagnosis.simplify.reading.collect import Knob
@@ -17,10 +17,10 @@ from kaiming_mcp.diagnosis.simplify.reading.text import latin
 
 Verdict = Literal["none", "joint", "claimed", "open", "blind", "noise", "harmful", "small", "stays", "collapse"]
 """`blind`: the metric falls under the part by design, so an effect below the noise or the wrong way says nothing."""
-MOST_COST = 3
+MOST_COST, OWN_WORD = 3, 5
 TWO_DEVIATIONS = 2.0
 """The effect, in seed deviations, below which principle 4 lets a part go."""
-_SURENESS = {"one": 0, "replaced": 1, "cumulative": 2, "stated": 3, "several": 4}
+_SURENESS = {"one": 0, "replaced": 1, "cumulative": 2, "taken": 2, "alone": 1, "stated": 3, "several": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ def judge(inventory: Inventory, ablations: Sequence[Ablation], known: Lists, met
     for ablation in ablations:
         for name in ablation.names:
             at = _index(parts, name, known)
+            together = _all_of(parts, name, at)
+            if at is not None and len(together) > 1:
+                for i in together:
+                    matched[i].append(replace(ablation, how="several"))
+                continue
             if at is None:
                 entry, word = known.entry_of(name)
                 parts.append(Part(name, entry.kind if entry else "module", entry, (), word=word))
@@ -70,15 +75,42 @@ def judge(inventory: Inventory, ablations: Sequence[Ablation], known: Lists, met
         best = min(matched[i], key=lambda a: (_SURENESS[a.how], a.status in {"open", "claimed"}), default=None)
         verdict = _verdict(best)
         by_design = part.known is not None and metric in part.known.blind
-        judged.append(Judged(part, best, "blind" if by_design and verdict in {"noise", "harmful", "open"} else verdict))
+        # A part that helps a metric is not one under which the metric falls.
+        helps = verdict == "open" and best is not None and (best.effect or 0.0) > 0
+        blind = by_design and verdict in {"noise", "harmful", "open"} and not helps
+        judged.append(Judged(part, best, "blind" if blind else verdict))
     return judged
 
 
 def _index(parts: Sequence[Part], name: str, known: Lists) -> int | None:
     entry, word = known.entry_of(name)
-    scores = [same(p, latin(name), entry.id if entry else "", word) for p in parts]
-    best = max(range(len(parts)), key=lambda i: scores[i], default=None)
-    return best if best is not None and scores[best] > 0.5 else None
+    # A short name such as `residual` may mean an entry of the list, or the part that is called so here.
+    meanings = (
+        [(entry.id, word), ("", "")]
+        if entry and word not in map(flat, entry.words)
+        else [(entry.id if entry else "", word)]
+    )
+    for known_id, found in meanings:
+        scores = [same(p, latin(name), known_id, found) for p in parts]
+        best = max(range(len(parts)), key=lambda i: scores[i], default=None)
+        if best is not None and scores[best] > 0.5:
+            return best
+    # "Macaron FFN" is the one part that begins with that word.
+    first = latin(name).lower().split()[:1]
+    alike = [
+        i
+        for i, p in enumerate(parts)
+        if p.name.lower().split()[:1] == first and p.known is None and len(p.name.split()) > 1
+    ]
+    return alike[0] if entry is None and len(alike) == 1 and len(first[0]) >= OWN_WORD else None
+
+
+def _all_of(parts: Sequence[Part], name: str, at: int | None) -> list[int]:
+    """Every part that a plural means: "aux heads" of an auxiliary depth head and an auxiliary pose head."""
+    said = tokens(name)
+    if at is None or not said or not name.rstrip().endswith("s") or said >= tokens(parts[at].name):
+        return []
+    return [i for i, p in enumerate(parts) if said < tokens(p.name)]
 
 
 def _verdict(ablation: Ablation | None) -> Verdict:
@@ -94,6 +126,11 @@ def removal_order(judged: Sequence[Judged], precedents: dict[str, Precedent], ba
 
     Parts of the `base`, the label of the baseline, go last: the baseline has them too.
     """
+
+    def claimed_idle(each: Judged) -> bool:
+        """Said to make no difference, though without a number."""
+        return each.verdict == "claimed" and each.ablation is not None and IDLE in each.ablation.reason
+
     rank = {"harmful": 0, "noise": 1, "none": 2, "joint": 2, "claimed": 2, "open": 2, "blind": 2, "small": 3}
     going = [j for j in judged if j.verdict in rank]
     largest = max((abs(j.ablation.effect) for j in judged if j.ablation and j.ablation.effect is not None), default=0.0)
@@ -110,7 +147,7 @@ def removal_order(judged: Sequence[Judged], precedents: dict[str, Precedent], ba
     return sorted(
         going,
         key=lambda j: (
-            rank[j.verdict],
+            1.5 if claimed_idle(j) else rank[j.verdict],
             bool(base) and tokens(j.part.name) <= tokens(base),
             -(j.part.hours or 0.0),
             -balance(j),

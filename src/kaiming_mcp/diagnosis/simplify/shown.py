@@ -21,6 +21,7 @@ def number(x: float) -> str:
 
 def signed(x: float) -> str:
     """A difference with its sign."""
+    x = x or 0.0  # without the sign of a negative zero
     return f"{x:+,.0f}" if 1000 <= abs(x) < 1e6 else f"{x:+.3g}"
 
 

@@ -101,10 +101,21 @@ def _limits(s: Subject, library: Library) -> list[str]:
         )
         if not value
     ]
+    if s.undirected:
+        lines.append(f"{s.undirected} scores were not read: write '+ part' or 'w/o part' before each.")
+    if s.evidence.guessed:
+        lines.append(
+            "Bare names were read as added one after the other: no row is worse than the one before. If each stands alone on the first row, "
+            "its effect is the difference to that row."
+        )
     if missing:
         lines.append("Not given: " + ", ".join(missing) + ".")
     if s.evidence.assumed and any(a.effect is not None for a in s.ablations):
-        lines.append("Higher is taken to be better: the metric was not recognised; name it in `metric`.")
+        lower = s.evidence.better == "lower"
+        lines.append(
+            f"{'Lower' if lower else 'Higher'} is taken to be better: the metric was not recognised"
+            f"{', and most removals raise it' if lower else ''}; name it in `metric`."
+        )
     if s.noise is not None and s.noise.freedom == 0 and not s.noise.single:
         lines.append(
             "± is read as a seed standard deviation; the number of seeds was not given, so there are no intervals."

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kaiming_mcp.diagnosis.facts import Facts
 from kaiming_mcp.diagnosis.simplify.ablations import Joint, ablations_of, base_of, full_of, joint_of, noise_of
 from kaiming_mcp.diagnosis.simplify.effect import MARGIN, Ablation, Noise
-from kaiming_mcp.diagnosis.simplify.lists import Baseline, Lists, Pair, Precedent
+from kaiming_mcp.diagnosis.simplify.lists import Baseline, Lists, Pair, Precedent, flat
+from kaiming_mcp.diagnosis.simplify.parts import tokens
 from kaiming_mcp.diagnosis.simplify.plan import (
     Cost,
     Judged,
@@ -18,13 +19,15 @@ from kaiming_mcp.diagnosis.simplify.plan import (
     precedents_for,
     removal_order,
 )
-from kaiming_mcp.diagnosis.simplify.reading.context import Context, read_context
+from kaiming_mcp.diagnosis.simplify.reading.context import Context, of_pretraining, read_context
 from kaiming_mcp.diagnosis.simplify.reading.evidence import Evidence, read_evidence
 from kaiming_mcp.diagnosis.simplify.reading.inventory import Inventory, read_inventory
 from kaiming_mcp.diagnosis.simplify.reading.text import is_cut, plain
 from kaiming_mcp.diagnosis.simplify.reading.variants import Variant
 
 MOST_HITS = 60
+MUCH, SOME = 3, 2
+"""Weights of a word of a task, and of one that names its metric; a part or a data set counts 1."""
 UNTRAINED = {"rag", "reasoning"}
 CALLED = {"reader", "agents", "planner", "few-shot-prompt", "prompting", "self-consistency"}
 """Parts of a pipeline that calls a language model."""
@@ -63,6 +66,13 @@ class Subject:
     def removable(self) -> int:
         """Parts that can be taken out."""
         return len(self.judged)
+
+    @property
+    def undirected(self) -> int:
+        """Scores under the bare name of a part, which do not say whether it was added or taken out."""
+        parts = [tokens(p.name) for p in self.inventory.parts]
+        bare = [v for v in self.evidence.variants if v.change.role == "other" and v.score and v.present is None]
+        return sum(any(p and p <= tokens(v.label) for p in parts) for v in bare)
 
     @property
     def undecided(self) -> list[Judged]:
@@ -140,7 +150,12 @@ def _claimed(claim: float, full: float | None) -> float:
 
 def _names(inventory: Inventory, evidence: str, known: Lists) -> tuple[str, ...]:
     """What parts may be called in sentences: their names, abbreviations and words, and known words of the evidence."""
-    names = [n for p in inventory.parts for n in (p.name, p.alias, *(p.known.words[:4] if p.known else ())) if n]
+    names = [
+        n
+        for p in inventory.parts
+        for n in (p.name, p.alias, *(p.known.words[:4] if p.known and not p.known.base else ()))
+        if n
+    ]
     hits = [evidence[h.begin : h.end] for h in known.in_prose.finds(evidence.lower()) if not known.known[h.id].base]
     return tuple(dict.fromkeys([*names, *hits[:MOST_HITS]]))
 
@@ -155,10 +170,30 @@ def _prompted(inventory: Inventory, text: str) -> bool:
 
 
 def _tasks(text: str, known: Lists) -> list[Baseline]:
-    """Kinds of task, the one with most different words first; the general one only where no other speaks."""
-    words: dict[str, set[str]] = {}
-    for hit in known.of_tasks.finds(text.lower()):
-        words.setdefault(hit.id, set()).add(hit.word)
-    special = [b for b in known.baselines if b.id in words and b.id != "any"]
-    special.sort(key=lambda b: -len(words[b.id]))
+    """Kinds of task, the one that the words speak for most first; the general one only where no other speaks."""
+    lower = text.lower()
+    hits = list(known.in_prose.finds(lower))
+    parts = [(h.begin, h.end, known.known[h.id].kind) for h in hits]
+    there = {h.id for h in hits}
+    metrics = {(h.begin, h.end) for h in known.of_metrics.finds(lower)}
+    given = [h for h in known.of_tasks.finds(lower) if not of_pretraining(lower, h.begin, h.end)]
+    sets = [(h.begin, h.end) for h in known.of_test_sets.finds(lower)]
+
+    def speaks(begin: int, end: int) -> int:
+        """How much a word says of the task: a GAN loss nothing, a retriever, a backbone or a data set little, a metric more."""
+        kinds = [kind for b, e, kind in parts if b < end and e > begin]
+        short = known.in_names.get(flat(lower[begin:end]), "")
+        if not kinds and short in there:
+            kinds = [known.known[short].kind]  # "w/o GAN" means the GAN loss that was named before
+        if kinds or any(b < end and e > begin for b, e in sets):
+            return int("loss" not in kinds)
+        return SOME if (begin, end) in metrics else MUCH
+
+    words: dict[str, dict[str, int]] = {}
+    for hit in given:
+        said = words.setdefault(hit.id, {})
+        said[hit.word] = max(said.get(hit.word, 0), speaks(hit.begin, hit.end))
+    weight = {b.id: sum(words.get(b.id, {}).values()) for b in known.baselines}
+    special = [b for b in known.baselines if weight[b.id] and b.id != "any"]
+    special.sort(key=lambda b: -weight[b.id])
     return special or [b for b in known.baselines if b.id == "any"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kaiming_mcp.diagnosis.simplify.bar import LIKELY, luck, meter, metric_of, not_excluded, threshold
+from kaiming_mcp.diagnosis.simplify.bar import LIKELY, loss_of, luck, meter, metric_of, not_excluded, threshold
+from kaiming_mcp.diagnosis.simplify.effects import errors_of
 from kaiming_mcp.diagnosis.simplify.noise import seeds_needed
 from kaiming_mcp.diagnosis.simplify.shown import name, names, number, signed
 from kaiming_mcp.diagnosis.simplify.subject import Subject
@@ -27,6 +28,9 @@ def verdict_of(s: Subject) -> str:
         tried = s.context.tuned or s.context.best_of or 0
         rest = f"; {name(s.order[0])} goes first" if s.order else ""
         return f"The gain of {number(abs(s.gain))} is not shown: the best of {tried:,} leads by as much by chance with probability {number(chance)}{rest}."
+    if s.base is not None and s.full is not None and s.gain is not None and s.gain < 0 and s.context.claim is None:
+        ratio = f" = {number(-s.gain / s.noise.deviation)} s" if s.noise else ""
+        return f"The baseline as given is better than the full method by {number(-s.gain)}{ratio}: make both equal in data, schedule and tuning before any removal."
     if harmful:
         a = harmful[0].ablation
         amount = f" by {number(abs(a.effect))}" if a and a.effect is not None else ""
@@ -41,6 +45,8 @@ def verdict_of(s: Subject) -> str:
         return "There is nothing to remove: only the base of a method was read, so the baseline is the question."
     if little(s):
         return f"There is little to remove: {names(list(s.order), 2)} on a plain base; whether it beats the tuned baseline is the question."
+    if not s.ablations and s.undirected:
+        return f"Cannot tell: {s.undirected} scores are named after parts and do not say whether each was added or taken out."
     if not s.ablations:
         what = (
             f"none of the {s.removable} removable parts has an ablation"
@@ -58,8 +64,17 @@ def verdict_of(s: Subject) -> str:
         reason = reason if s.trains else "single scores, not paired"
         none = sum(j.verdict == "none" for j in s.judged)
         rest = f", and {none} more {'has' if none == 1 else 'have'} no ablation" if none else ""
+        rest += _within_cases(s)
         return f"Nothing is decided: {len(read)} part{'s have' if len(read) > 1 else ' has'} an ablation that cannot be read ({reason}){rest}."
     return f"Nothing is decided: no part was removed alone with a score; test {name(s.order[0])} first."
+
+
+def _within_cases(s: Subject) -> str:
+    """The gain in standard errors of the test set, where it is below two of them."""
+    errors = errors_of(s, s.gain) if s.noise is None and s.gain else None
+    if errors is None or not s.gain or abs(s.gain) >= 2 * errors.unpaired:
+        return ""
+    return f"; the whole gain of {number(abs(s.gain))} is {number(abs(s.gain) / errors.unpaired)} standard errors of the test set (unpaired)"
 
 
 def little(s: Subject) -> bool:
@@ -103,16 +118,16 @@ def first_change(s: Subject) -> str:
         return f"Score the boring baseline at equal tuning: {base}."
     first = s.order[0]
     if first.verdict == "harmful":
-        return f"Take {name(first)} out and re-measure the rest; it comes back only for a drop above {threshold(s)}."
+        return f"Take {name(first)} out and re-measure the rest; it comes back only for a {loss_of(s)} above {threshold(s)}."
     if first.verdict == "noise":
         a = first.ablation
         had = (
             min((a.with_score.seeds or 1, a.without_score.seeds or 1)) if a and a.with_score and a.without_score else 1
         )
         if had >= seeds_needed(2):
-            return f"Take {name(first)} out: the {had} seeds per arm already see 2 s. Re-measure the rest with it gone; it comes back only for a drop above {threshold(s)}."
+            return f"Take {name(first)} out: the {had} seeds per arm already see 2 s. Re-measure the rest with it gone; it comes back only for a {loss_of(s)} above {threshold(s)}."
         guard = f" Watch {meter(first)}." if first.part.known and first.part.known.meter else ""
-        return f"Take {name(first)} out, {seeds_needed(2)} seeds per arm; it comes back only for a drop above {threshold(s)}, then re-measure the rest.{guard}"
+        return f"Take {name(first)} out, {seeds_needed(2)} seeds per arm; it comes back only for a {loss_of(s)} above {threshold(s)}, then re-measure the rest.{guard}"
     if first.verdict == "small":
         return f"Weigh {name(first)} against its cost: its effect is real but below {threshold(s)}; drop it if it has a knob of its own."
     watched = "" if first.part.known is None else f" Watch {meter(first)}."
@@ -126,12 +141,12 @@ def first_change(s: Subject) -> str:
         return f"Run the same cases and count pairs: {how}; it stays only if b - c > 2·sqrt(b + c), where b and c are the cases that only one of the two gets right."
     free = next((j for j in s.undecided if j.part.known and j.part.known.free and j.part.known.cost > 0), None)
     if free is not None and free.part.known is not None and free is not first:
-        return f"Today, without a training run: {free.part.known.free} ({name(free)}). Then train without {name(first)}, the same seeds and budget; it stays only for a drop above {threshold(s)}."
+        return f"Today, without a training run: {free.part.known.free} ({name(free)}). Then train without {name(first)}, the same seeds and budget; it stays only for a {loss_of(s)} above {threshold(s)}."
     known = first.part.known
     if known is not None and known.free:
-        return f"Test {name(first)} today without a training run: {known.free}; it stays only for a drop above {threshold(s)}."
+        return f"Test {name(first)} today without a training run: {known.free}; it stays only for a {loss_of(s)} above {threshold(s)}."
     several = " (first with 3 seeds of the full method, to have s)" if s.noise is None else ""
-    return f"Train without {name(first)}, everything else equal{several}; it stays only for a drop above {threshold(s)}.{watched}"
+    return f"Train without {name(first)}, everything else equal{several}; it stays only for a {loss_of(s)} above {threshold(s)}.{watched}"
 
 
 def measure(s: Subject) -> str:
@@ -143,5 +158,5 @@ def measure(s: Subject) -> str:
     if not s.trains:
         return f"Paired on the same cases: full pipeline and without {name(first)}; b - c against 2·sqrt(b + c)."
     if s.noise is None:
-        return f"3 seeds of the full method give s; then {seeds} seeds with and without {name(first)}: it stays if the mean drop exceeds 2 s."
-    return f"{seeds} seeds with and without {name(first)}, the same seeds in both arms: it stays if the mean drop exceeds {threshold(s)}."
+        return f"3 seeds of the full method give s; then {seeds} seeds with and without {name(first)}: it stays if the mean {loss_of(s)} exceeds 2 s."
+    return f"{seeds} seeds with and without {name(first)}, the same seeds in both arms: it stays if the mean {loss_of(s)} exceeds {threshold(s)}."

@@ -22,6 +22,8 @@ _PLAIN = (
     (r"\blambda\b", "λ"),
     (r"\bsqrt ?\{?(\d+(?:\.\d+)?)\}?", r"sqrt(\1)"),
     (r"\\[dt]?frac\{([^{}]{1,20})\}\{([^{}]{1,20})\}", r"((\1)/(\2)) * "),
+    (r"\\(?:mathrm|mathbf|mathcal|operatorname|text|bm)\{([^{}]{1,20})\}", r"\1"),
+    (r"\\(sigma|phi|varphi|psi|rho|tanh)\b", r"\1"),
     (r"\b([Ww]_?\w{0,2}) ?([xh])\b", r"\1(\2)"),
     (r"([A-Za-zα-ω])_?\{[^{}]{1,12}\}", r"\1"),
     (r"\b([xhzu])_?(?:l|t|i|n|k|L)?(?:\s?[-+]\s?1)?(?=\s?=)", r"\1"),
@@ -29,13 +31,33 @@ _PLAIN = (
     (r"\b(?:math|np|torch)\.sqrt", "sqrt"),
 )
 """LaTeX, indices of layers and typographic signs, each with its plain form."""
+_MATRIX = re.compile(r"\b([WVU](?:_?\d{1,2}|_[a-z]{1,2})?)\s{1,3}(?=[^\W\d]\w{0,20}\s?\(|[xhzu]\b)")
+"""A matrix before what it is applied to: `W2 relu(W1 x)`."""
+_OPERAND = re.compile(r"\w+\s?(?=\()|\w+")
+MOST_MATRICES = 20
 
 
 def plain(text: str) -> str:
     """Formulas as people type them, in one form."""
     for pattern, form in _PLAIN:
         text = re.sub(pattern, form, text)
+    # From the right, so that what a matrix is applied to has its own parentheses already.
+    for found in reversed(list(_MATRIX.finditer(text))[:MOST_MATRICES]):
+        end = _operand_end(text, found.end())
+        text = f"{text[: found.end(1)]}({text[found.end() : end]}){text[end:]}"
     return text
+
+
+def _operand_end(text: str, at: int) -> int:
+    """Behind a name, and behind the parentheses that directly follow it."""
+    name = _OPERAND.match(text, at)
+    end = name.end() if name else at
+    depth = 0
+    for i, sign in enumerate(text[end : end + 10 * LONGEST], end):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if depth <= 0:
+            return i + 1 if depth == 0 and sign == ")" else end
+    return end
 
 
 def tokens_of(text: str) -> list[str]:

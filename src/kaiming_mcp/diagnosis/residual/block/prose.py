@@ -27,7 +27,9 @@ _PRE = re.compile(
 _BARE = re.compile(
     r"no norm|without (?:any )?norm|norm(?:ali[sz]ation)?-free|no batch ?norm|without batch ?norm|no scaling|unnormali[sz]ed|no bn\b|no ln\b"
 )
-_ZERO = re.compile(r"zero[- ]init|rezero|skipinit|gamma ?= ?0|γ ?= ?0|initiali[sz]ed (?:to|at|with) zero|alpha ?= ?0")
+_ZERO = re.compile(
+    r"zero[- ]init|rezero|skipinit|initiali[sz]ed (?:to|at|with) zero|(?:alpha|gamma|γ|α) ?= ?0(?:\.0{1,3})?(?![.\d])"
+)
 _INDEXED = re.compile(r"1\s?/\s?(?:math\.|np\.)?sqrt\s?\(?\s?([il]|idx|index|layer)\s?(?:\+\s?1)?\s?\)?")
 _FACTOR = re.compile(
     r"(?:skip|shortcut|identity)[^.;\n\d]{0,30}\b(?:by|with|times|of|weight|constant|scale|factor|to)\s?=?\s?(\d?\.\d{1,4})|(?<!\w)(\d?\.\d{1,4}) ?[x*×·]? ?(?:x\b|on the (?:skip|shortcut))"

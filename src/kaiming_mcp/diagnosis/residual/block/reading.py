@@ -9,14 +9,13 @@ from kaiming_mcp.architecture.errors import ReadError
 from kaiming_mcp.architecture.ir import Network, Opaque
 from kaiming_mcp.architecture.read import NotAnArchitectureError, read_architecture
 from kaiming_mcp.diagnosis.network import structure
+from kaiming_mcp.diagnosis.residual.block.usual import USUAL_WIDTH, with_usual
 
 _CODE = re.compile(r"[{}]|\bnn\.|\(\d+\):|^[ \t]*+(?:class|def) |self\.", re.MULTILINE)
 _SYMBOLS = re.compile(r"(\w+): no value in the text for ([\w, ]+);")
 _USUAL = {"p": 0.1, "drop": 0.1, "dropout": 0.1, "heads": 4, "num_heads": 4, "n_heads": 4, "nhead": 4} | {
     "k": 3, "kernel": 3, "kernel_size": 3, "stride": 1
 }  # fmt: skip
-USUAL_WIDTH = 64
-"""Taken for every other size that a class leaves open: second moments hardly depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,11 @@ def read_block(text: str, fragment: str = "") -> Found:
     network = reading.networks[0]
     match = next((m for a in network.assumptions if (m := _SYMBOLS.match(a.statement))), None)
     hidden = structure.count(network.root, Opaque)
-    if "shorthand" in reading.format or match is None or not hidden:
+    if "shorthand" in reading.format or not hidden:
         return Found(network, jotted="shorthand" in reading.format)
+    if match is None:
+        network, told = with_usual(network)
+        return Found(network, assumed=told)
     call = ", ".join(f"{n}={_USUAL.get(n.lower(), USUAL_WIDTH)}" for n in re.findall(r"\w+", match[2]))
     try:
         filled = read_architecture(f"{text}\n\nmodel = {match[1]}({call})", fragment).networks[0]

@@ -20,9 +20,18 @@ GAUSSIAN_MAE = math.sqrt(2 / math.pi)
 """Mean absolute value of a Gaussian over its standard deviation."""
 USUAL_SPREAD = 0.25
 """Standard deviation of photographs over their peak."""
-_RESIDUAL = re.compile(r"residual|innovation|increment|correction|differen|mismatch|discrepan|minus|x ?- ?r\b|error")
+_RESIDUAL = re.compile(
+    r"residual|innovation|increment|\bchange|tendenc|correction|differen|mismatch|discrepan|minus|x ?- ?r\b|error"
+)
 _FILLING = frozenset("of the a an is and with has have its are for to in on".split())
-_MODEL = re.compile(r"\b(?:our|we|my|u-?net|network|cnn|transformer|lstm|neural|trained|ml)\b")
+_COMMON = frozenset({"mean", "model", "input", "value", "output", "prediction", "forecast", "now", "last"})
+"""Words of a name that tell no reference from another."""
+FEWEST_STEPS = 10
+_MODEL = re.compile(
+    r"\b(?:our|we|my|u-?net|network|cnn|transformer|lstm|gru|rnn|gnn|mlp|tcn|xgboost|lightgbm|random forest|neural|trained|ml)\b"
+)
+_MODEL_ALONE = re.compile(r"^(?:the |current |existing |best |ml )*model(?:'s)?$|\bof (?:the )?model$")
+"""The model, with nothing said of which: the one that is trained."""
 _OF_TRAINING = re.compile(r"train|test|valid|top-?\d|classif|layer")
 _NOT_TARGET = re.compile(r"noise|input|feature|prior|init|weight|activation|seed|ensemble")
 
@@ -37,7 +46,7 @@ class Estimate:
     scaled: float | None = None
     slope: float | None = None
     assumed: str = ""
-    kind: Literal["share", "goal", "floor"] = "share"
+    kind: Literal["share", "goal", "floor", "aside"] = "share"
     told: str = ""
     """The condition it holds for."""
     reference: str = ""
@@ -59,11 +68,19 @@ def spread_of(stated: list[Stated]) -> Stated | None:
     return None
 
 
-def errors_of(stated: list[Stated]) -> list[Stated]:
-    """Root mean square errors of references, in the order of the text; a mean absolute error as that of a Gaussian."""
+def errors_of(stated: list[Stated], reference: str = "") -> list[Stated]:
+    """Root mean square errors of references, in the order of the text; a mean absolute error as that of a Gaussian.
+
+    A model's error is none, unless the model is what was named as the `reference`.
+    """
     found: list[Stated] = []
     for s in stated:
-        if s.wish or _MODEL.search(s.subject) or _OF_TRAINING.search(s.subject) or s.value <= 0:
+        if (
+            s.wish
+            or (_of_model(s) and not named(s.subject, reference))
+            or _OF_TRAINING.search(s.subject)
+            or s.value <= 0
+        ):
             continue
         of_rest = bool(_RESIDUAL.search(s.subject))
         if (s.kind == "rmse" and "noise" not in s.subject) or (s.kind == "spread" and of_rest):
@@ -75,18 +92,85 @@ def errors_of(stated: list[Stated]) -> list[Stated]:
     return found
 
 
-def estimates(stated: list[Stated], horizon: Horizon | None) -> list[Estimate]:
-    """Everything that the stated numbers decide, the most direct first."""
-    laws = (_direct(stated), _persistence(stated, horizon), _correlated(stated), _noisy(stated), _bounds(stated))
+def error_of(stated: list[Stated], reference: str = "") -> Stated | None:
+    """The error of the reference: the one whose words name it, else the first."""
+    found = errors_of(stated, reference)
+    return next((s for s in found if named(s.subject, reference)), next(iter(found), None))
+
+
+def estimates(
+    stated: list[Stated],
+    horizon: Horizon | None,
+    reference: str = "",
+    denoising: bool = False,
+    steps: int | None = None,
+) -> list[Estimate]:
+    """Everything that the stated numbers decide, the most direct first; in `denoising` stated noise is the input's."""
+    noise = first(stated, "noise") if denoising else None
+    laws = (
+        _direct(stated, reference),
+        _persistence(stated, horizon),
+        _correlated(stated),
+        _noisy(stated),
+        _noise_of_input(stated, noise),
+        () if noise else _bounds(stated, reference),
+        _skill(stated, reference),
+        _drift(stated, steps),
+    )
     return [e for law in laws for e in law]
 
 
-def _direct(stated: list[Stated]) -> list[Estimate]:
+def named(subject: str, reference: str) -> bool:
+    """Whether the words of a number hold a telling word of the reference."""
+    words = {w for w in re.findall(r"[a-z0-9]{3,}", reference.lower()) if w not in _FILLING | _COMMON}
+    return any(w in subject.lower() for w in words)
+
+
+def _of_model(s: Stated) -> bool:
+    return bool(_MODEL.search(s.subject) or _MODEL_ALONE.search(s.subject))
+
+
+def _skill(stated: list[Stated], reference: str) -> Iterator[Estimate]:
+    """A model's own error beside the reference's."""
+    error = error_of(stated, reference)
+    models = (s for s in stated if s.kind == "rmse" and not s.wish and s.value > 0 and _of_model(s))
+    model = next((s for s in models if not named(s.subject, reference) and not _RESIDUAL.search(s.subject)), None)
+    if error is None or model is None or not _same_unit(error, model) or "MAE" in error.subject:
+        return
+    values = {"model": model.value, "error": error.value, "unit": _u(error)}
+    yield Estimate("skill", 1 - (model.value / error.value) ** 2, kind="aside", values=values)
+
+
+def _drift(stated: list[Stated], steps: int | None) -> Iterator[Estimate]:
+    """A bias of one step, fed back over many."""
+    bias, spread = first(stated, "bias"), spread_of(stated)
+    if bias is None or steps is None or steps < FEWEST_STEPS:
+        return
+    total = bias.value * steps
+    of = f", {number(total / spread.value)} of the spread" if spread is not None and _same_unit(bias, spread) else ""
+    yield Estimate(
+        "drift", total, kind="aside", values={"bias": bias.value, "unit": _u(bias), "steps": steps, "of": of}
+    )
+
+
+def _noise_of_input(stated: list[Stated], noise: Stated | None) -> Iterator[Estimate]:
+    """Noise that is to be removed is what the input leaves."""
+    spread = spread_of(stated)
+    if noise is not None and spread is not None and _same_unit(noise, spread):
+        ratio = (spread.value / noise.value) ** 2
+        shown = f"{number(ratio)} (noise {number(noise.value)} against a spread of {number(spread.value)})"
+        yield Estimate(
+            "snr", 1 / ratio, 1 / (1 + ratio), ratio / (1 + ratio), reference="noisy-input", values={"shown": shown}
+        )
+
+
+def _direct(stated: list[Stated], reference: str) -> list[Estimate]:
     spread, found = spread_of(stated), list[Estimate]()
-    for error in errors_of(stated)[:3] if spread else ():
+    for error in errors_of(stated, reference)[:3] if spread else ():
         if spread is None or not _same_unit(spread, error):
             continue
-        whose = " ".join(w for w in error.subject.split() if w not in _FILLING and not w.startswith("("))[-40:]
+        subject = re.sub(r"\([^()]*\)", " ", error.subject)
+        whose = " ".join(w for w in subject.split() if w not in _FILLING and not w.startswith("("))[-40:]
         values = {
             "whose": whose or "the reference",
             "error": error.value,
@@ -137,7 +221,7 @@ def _correlated(stated: list[Stated]) -> Iterator[Estimate]:
     rho = next((s.value for s in stated if s.kind == "correlation" and abs(s.value) < 1), None)
     if rho is not None:
         yield Estimate("correlation", 2 * (1 - rho), 1 - rho**2, rho, "equal spreads", values={"rho": rho})
-    said = [s for s in stated if not s.wish and not _MODEL.search(s.subject)]
+    said = [s for s in stated if not s.wish and not _of_model(s)]
     r2 = next((s.value for s in said if s.kind == "r2" and s.value <= 1), None)
     if r2 is not None:
         yield Estimate("explained", 1 - r2, 1 - r2, values={"r2": r2})
@@ -157,13 +241,21 @@ def _noisy(stated: list[Stated]) -> Iterator[Estimate]:
     peak = next((s for s in stated if s.kind == "psnr" and 0 < s.value < 150 and not s.wish), None)
     if peak is not None and not _MODEL.search(peak.subject):
         error = 10 ** (-peak.value / 20)
-        values = {"peak": peak.value, "error": error}
-        yield Estimate("psnr", (error / USUAL_SPREAD) ** 2, assumed="spread 0.25 of the peak", values=values)
+        told = spread_of(stated)
+        # A spread below 1 is one of values between 0 and 1, the peak.
+        own = told.value if told is not None and told.value < 1 and not told.unit else None
+        values = {
+            "peak": peak.value,
+            "error": error,
+            "of": number(own) if own else "0.25 of the peak, usual in photographs,",
+        }
+        assumed = "" if own else "spread 0.25 of the peak"
+        yield Estimate("psnr", (error / (own or USUAL_SPREAD)) ** 2, assumed=assumed, values=values)
 
 
-def _bounds(stated: list[Stated]) -> Iterator[Estimate]:
+def _bounds(stated: list[Stated], reference: str) -> Iterator[Estimate]:
     """What noise and a goal say about the residual."""
-    error, noise, spread = next(iter(errors_of(stated)), None), first(stated, "noise"), spread_of(stated)
+    error, noise, spread = error_of(stated, reference), first(stated, "noise"), spread_of(stated)
     if noise and error and _same_unit(noise, error):
         share = (noise.value / error.value) ** 2
         rest = "nothing is left to learn" if share >= 1 else f"at most {number(1 - share)} of it can be learned"

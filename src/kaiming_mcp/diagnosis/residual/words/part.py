@@ -81,6 +81,12 @@ def _teller(spoken: Spoken, known: Known, facts: Facts) -> Teller:
         "sd": math.sqrt(abs(share)),
         "sure": "A reference exists" if kind is not None else "A reference is named",
         "stand_in": "",
+        "beside": "; ".join(
+            f" {e.told} leaves {number(e.share)} as stated" for e in spoken.estimates if e.kind == "share" and e.told
+        ),
+        "better": f"; {spoken.better.told} leaves less, {number(spoken.better.share)}: try it first"
+        if spoken.better
+        else "",
         "sign": f"{upper(spoken.name)} hurts at the low end" if share >= 1 else f"Predict X - R with R = {spoken.name}",
         "bins": "; ".join(f"{e.told} it leaves {number(e.share)}, shrunk {number(e.scaled or 0.0)}" for e in bins),
         "other": spoken.references[1].title if len(spoken.references) > 1 else "the mean",
@@ -173,6 +179,11 @@ def _findings(spoken: Spoken, known: Known, laws: list[str], say: Teller) -> lis
         found.append(say.finding("adds-scaled" if _scaling_pays(best) else "adds", law, say.id("reference")))
     elif _scaling_pays(best):
         found.append(say.finding("scale", law, say.id("step-0")))
+    for e in spoken.estimates:
+        if (e.law == "skill" and e.share <= 0) or e.law == "drift":
+            found.append(
+                say.finding("no-skill" if e.law == "skill" else "drift-grows", of.get(id(e)) or _some(laws, say))
+            )
     if spoken.floor is not None:
         found.append(say.finding("floor", of.get(id(spoken.floor)) or _some(laws, say)))
     if atoms := say.id("atoms"):

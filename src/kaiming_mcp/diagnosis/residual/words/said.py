@@ -15,7 +15,7 @@ from kaiming_mcp.measurements.value import numbers, with_points
 
 Kind = Literal[
     "autocorrelation", "correlation", "r2", "spread", "variance", "rmse", "mae", "mse", "noise", "snr", "psnr", "memory",
-    "left", "rank", "width", "classes", "factor", "seeds",
+    "left", "rank", "width", "classes", "factor", "seeds", "bias",
 ]  # fmt: skip
 
 _KEYS: dict[Kind, str] = {
@@ -25,10 +25,11 @@ _KEYS: dict[Kind, str] = {
     "r2": r"\br2\b|\br²|\br\^2|explained variance|variance explained|explains?\b|coefficient of determination",
     "spread": r"standard deviation|\bstd(?:ev|\.)?\b|\bstds\b|\bsd\b|\bspread\b|\bσ\b|variability",
     "variance": r"\bvariance\b|\bvar\b",
-    "rmse": r"\brmse\b|\brms error\b|\brmsd\b|root[- ]mean[- ]squared? error|typical error|\berrors?\b|accuracy",
+    "bias": r"\bmean error\b|\bbias\b|\bsystematic error\b|\bmean deviation\b",
+    "rmse": r"\brmse\b|\brms error\b|\brmsd\b|\brms\b|root[- ]mean[- ]squared? error|typical error|\berrors?\b|accuracy",
     "mae": r"\bmae\b|mean absolute error",
     "mse": r"\bmse\b|mean squared error",
-    "noise": r"(?:instrument(?:al)?|measurement|observation(?:al)?|sensor|label|experimental) (?:error|noise|precision|uncertainty)|"
+    "noise": r"(?:instrument(?:al)?|measurement|observation(?:al)?|sensor|label|experimental|mesh|grid|discreti[sz]ation|truncation|annotation) (?:error|noise|precision|uncertainty)|"
     r"\bnoise(?: floor| level)?|repeatability|reproducibility|inter-?rater|precision of the",
     "snr": r"\bsnr\b|signal[- ]to[- ]noise(?: ratio)?",
     "psnr": r"\bpsnr\b",
@@ -70,9 +71,17 @@ _HORIZON = re.compile(
 )
 _NEXT = re.compile(r"\bnext[- ](second|minute|hour|day|week|month|year|step|frame)\b|\btomorrow\b|\bone[- ]step\b")
 _SAMPLES = re.compile(
-    r"(\d{1,3}(?:,\d{3})+|\d{1,12})(?:(k|m)|\s?(thousand|million))?\s+(?:[\w-]+\s+){0,2}?(?:samples|pairs|examples|molecules|images|rows|"
-    r"patients|structures|records|cases|scans|stations|trajectories|simulations|points|compounds|recordings)\b"
+    r"(?<![\w.,])(?<![a-z]-)(\d{1,3}(?:,\d{3})+|\d{1,12})(?:(k|m)|\s?(thousand|million))?\s+(?:(?!(?:of|for|in|from|with|to|per)\s)[\w-]+\s+){0,2}?(?:samples|pairs|examples|molecules|images|rows|"
+    r"patients|structures|records|cases|scans|trajectories|simulations|points|compounds|recordings)\b"
 )
+_SPAN_NAME = re.compile(
+    rf"\d[\d.]*\s?-?(?:{'|'.join(sorted(TIME_UNITS, key=len, reverse=True))})(?:s|ly)?[- ](?:change|tendenc|increment|difference|forecast|lead|ahead|step|mean|average|error)|"
+    r"\d[\d.]*\s?-?(?:m|cm|km|hpa)[- ](?:wind|temperature|height|geopotential|humidity|dew|air|level|resolution|grid|depth)"
+)
+"""A time or a place that only names something: the 6 h change, a 10-day forecast, 10 m wind."""
+_AT = re.compile(r"\b(?:at|after|in|for|over|lead(?: of)?)\s$")
+_TIME = re.compile(rf"\d[\d.]*\s?-?(?:{'|'.join(sorted(TIME_UNITS, key=len, reverse=True))})s?\b")
+_STEPS = re.compile(r"(\d{1,3}(?:,\d{3})+|\d{1,9})\s(?:[a-z-]{1,15}\s)?(?:steps|time ?steps|iterations)\b")
 _SCALES = {"k": 1e3, "m": 1e6, "thousand": 1e3, "million": 1e6}
 
 
@@ -116,7 +125,10 @@ def read_stated(text: str) -> list[Stated]:
         keys = [_Key(cast(Kind, m.lastgroup), m.start(), m.end()) for m in _KEY.finditer(sentence)]
         since, last = 0, None
         for start, end, value in numbers(sentence) if keys else ():
-            if not value.finite or _is_name(sentence, start):
+            if not value.finite or _is_name(sentence, start) or _SPAN_NAME.match(sentence, start):
+                continue
+            if _TIME.match(sentence, start) and _AT.search(sentence[max(0, start - 10) : start]):
+                # `RMSE at 30 min 24 mg/dL`: the lead, and then the error.
                 continue
             key = _key_of(sentence, keys, since, start, end)
             if key is None and last is not None and _RANGE.fullmatch(sentence[since:start]):
@@ -151,6 +163,12 @@ def read_horizon(text: str) -> Horizon | None:
     if near:
         return Horizon(1.0, near[1] or ("day" if near[0] == "tomorrow" else "step"))
     return None
+
+
+def read_steps(text: str) -> int | None:
+    """Over how many steps the output is fed back, where the words say it."""
+    found = [int(n.replace(",", "")) for n in _STEPS.findall(text[:LONGEST_READ].lower())]
+    return max((n for n in found if n > 1), default=None)
 
 
 def read_samples(text: str) -> int | None:
@@ -207,7 +225,11 @@ def _subject(sentence: str, at: int, key_end: int, start: int, end: int) -> str:
 def _unit(written: str, start: int, end: int) -> str:
     """The unit inside the number as read, or right behind it."""
     inside = re.search(r"(°?[A-Za-zµ°]+(?:/[A-Za-z]+)?|%)$", written[start:end])
-    match = inside or re.match(r"\s?(°?[A-Za-zµ°]{1,8}(?:/[A-Za-z]{1,6}(?:\^?-?\d)?)?|%)", written[end : end + 20])
+    if inside:
+        # `490 m2/s2`: the number ends at m, its unit does not.
+        rest = re.match(r"(?:\^?-?\d)?(?:/[A-Za-z]{1,6}(?:\^?-?\d)?)?(?![\w.])", written[end : end + 12])
+        return inside[1] + rest[0] if rest and inside[1] != "%" else inside[1]
+    match = re.match(r"\s?(°?[A-Za-zµ°]{1,8}(?:\^?\d)?(?:/[A-Za-z]{1,6}(?:\^?-?\d)?)?|%)", written[end : end + 20])
     return match[1] if match and match[1].lower() not in _NOT_UNITS else ""
 
 

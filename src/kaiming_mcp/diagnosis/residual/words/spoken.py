@@ -6,14 +6,25 @@ import re
 from dataclasses import dataclass, replace
 
 from kaiming_mcp.diagnosis.residual.known import Known, Mapping, Reference
-from kaiming_mcp.diagnosis.residual.words.laws import Estimate, estimates, spread_of
-from kaiming_mcp.diagnosis.residual.words.said import Horizon, Stated, read_horizon, read_samples, read_stated
+from kaiming_mcp.diagnosis.residual.words.laws import Estimate, estimates, named, spread_of
+from kaiming_mcp.diagnosis.residual.words.said import (
+    Horizon,
+    Stated,
+    read_horizon,
+    read_samples,
+    read_stated,
+    read_steps,
+)
 from kaiming_mcp.knowledge import spoken_for
 
 _TASK = re.compile(
     r"\b(?:predict|estimat|forecast|map|from|correct|reconstruct|regress|learn|recover|infer|approximat|model|train|refine|adapt|denois|improve|"
     r"calibrat|emulat)\w*"
 )
+_LATEST = re.compile(
+    r"(?:the\s)?(?:current|present|latest|last|previous|most recent)\s(?!model\b|estimate\b|iterat|method\b)\w"
+)
+"""The current glucose, the last reading: the target's own quantity a moment earlier."""
 _ITSELF = re.compile(r"\b(?:raw|input|original|unprocessed|source|current|itself|same)\b")
 _ENERGY = re.compile(r"energ|hartree|enthalp|\bdft\b|e_total")
 _TOTAL = re.compile(r"total energ|e_total|dft energ|hartree")
@@ -60,11 +71,21 @@ class Spoken:
         """The estimate that speaks of the reference at hand; over a range of SNR the least favourable one."""
         shares = [e for e in self.estimates if e.kind == "share"]
         at_hand = ("", self.reference.id if self.reference is not None else "")
-        own = [e for e in shares if e.reference in at_hand]
+        own = [e for e in shares if e.told and named(e.told, self.reference_text)]
+        own = own or [e for e in shares if e.reference in at_hand]
         if not own:
             return shares[0] if shares and not self.given else None
         noisy = all(e.reference == "noisy-input" for e in own)
         return max(own, key=lambda e: e.share) if noisy else own[0]
+
+    @property
+    def better(self) -> Estimate | None:
+        """A stated reference that leaves less than the one at hand."""
+        best = self.deciding
+        if best is None or not best.told:
+            return None
+        direct = (e for e in self.estimates if e.law == "direct" and e.told and e.share < best.share)
+        return min(direct, key=lambda e: e.share, default=None)
 
     @property
     def floor(self) -> Estimate | None:
@@ -102,19 +123,21 @@ def read_spoken(mapping: str, reference: str, prose: str, known: Known) -> Spoke
     candidates = tuple(known.reference(r) for k in kinds[:2] for r in k.references)
     if reference.strip():
         # `the raw EEG`, `the input composite`: the first reference of the kind, in other words.
+        latest = (known.reference("persistence"),) if _LATEST.match(reference.strip().lower()) else ()
         itself = bool(kinds) and kinds[0].space != "other" and _ITSELF.search(reference.lower())
-        chosen = tuple(spoken_for(known.references, reference))[:2] or (candidates[:1] if itself else ())
+        chosen = tuple(spoken_for(known.references, reference))[:2] or latest or (candidates[:1] if itself else ())
     else:
         # Of the kind's own references the ones that the text names come first.
         ids = [m.id for m in mentioned]
         chosen = tuple(sorted(candidates, key=lambda r: ids.index(r.id) if r.id in ids else len(ids))) or mentioned[:2]
-    stated, horizon = read_stated(prose), read_horizon(prose)
+    stated, horizon, steps = read_stated(prose), read_horizon(prose), read_steps(prose)
+    denoising = bool(kinds) and kinds[0].id == "denoising"
     return Spoken(
         mapping,
         reference,
         kinds,
         tuple(dict.fromkeys(chosen)),
-        tuple(_of_whom(e, known) for e in estimates(stated, horizon)),
+        tuple(_of_whom(e, known) for e in estimates(stated, horizon, reference, denoising, steps)),
         read_samples(prose),
         tuple(stated),
         horizon,

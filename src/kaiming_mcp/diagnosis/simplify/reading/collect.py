@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from kaiming_mcp.diagnosis.simplify.lists import KnownPart, Lists
-from kaiming_mcp.diagnosis.simplify.parts import Part, same, tokens, umbrella
+from kaiming_mcp.diagnosis.simplify.parts import Part, one_name, tokens, umbrella
 from kaiming_mcp.diagnosis.simplify.reading.names import (
     BEFORE,
     LENGTH_BEFORE,
@@ -25,6 +25,10 @@ LARGEST_STRENGTH = 15
 """A whole number above this beside an augmentation is a size in pixels."""
 _SWITCH = re.compile(r"^(?:use|enable|with|apply|add|has|do)[_-]|[_-]enabled$")
 _WEIGHT = re.compile(r"^(?:lambda|weight|coef|w|lam|alpha|beta)[_-]|[_-](?:loss_weight|weight|coeff?|lambda)$")
+_ABBREVIATION_BEFORE = re.compile(r"(?<![\w-])([A-Z][a-z]{0,6}[A-Z][A-Za-z]{0,6})\s$")
+"""The own name of a part before its known words: "RevIN instance normalisation"."""
+_SOURCE = re.compile(r"distil\w*\s+from\s+(?:an?|the|its|our)\s+(?:\w+\s)?$")
+"""A teacher is no part beside its distillation."""
 _INNER = re.compile(r"temperature|margin|gamma|tau")
 
 
@@ -111,10 +115,25 @@ class Collector:
         for hit in self.known.in_prose.finds(lower):
             entry = self.known.known[hit.id]
             before = lower[max(0, hit.begin - BEFORE) : hit.begin]
-            if NEGATED.search(before) or said_absent(lower[hit.end : hit.end + BEFORE]):
+            if _SOURCE.search(before) or NEGATED.search(before) or said_absent(lower[hit.end : hit.end + BEFORE]):
                 continue
             # İ is longer in lower case; places of hits then do not fit the text.
             name = written(text, hit) if len(lower) == len(text) else hit.word
+            name = entry.title.removeprefix("the ") if name.endswith(" of") else name
+            said = found[-1][0].name.lower() if found else ""
+            if (
+                hit.word in umbrella(entry)
+                and said.endswith(lower[hit.begin : hit.end])
+                and hit.begin < found[-1][1] + len(said)
+            ):
+                continue  # the last word of "copy-paste augmentation"
+            own = _ABBREVIATION_BEFORE.search(text[: hit.begin]) if entry.kind == "module" and not entry.base else None
+            if (
+                own
+                and not name.startswith(own[1])
+                and next(iter(self.known.in_prose.finds(own[1].lower())), None) is None
+            ):
+                name = f"{own[1]} {name}"
             value, inner = self._value(lower, hit.end, before, entry)
             if value in {"0", "0.0"} and entry.kind == "training" and not entry.base:
                 continue
@@ -141,13 +160,22 @@ class Collector:
         """Parts without umbrella words whose single parts are there as well."""
         parts = self.parts.values()
         single = {p.known.id for p in parts if p.known and p.known.umbrella and p.word not in umbrella(p.known)}
-        return tuple(p for p in parts if not (p.known and p.known.id in single and p.word in umbrella(p.known)))
+        general = (
+            p
+            for p in parts
+            if p.known
+            and p.known.id in single
+            and p.word in umbrella(p.known)
+            and _joined(p.name.lower()).startswith(p.word)
+        )
+        dropped = {id(p) for p in general}
+        return tuple(p for p in parts if id(p) not in dropped)
 
 
 def _one(one: Part, other: Part) -> bool:
     """Whether two readings mean one part; terms of a formula with different short names do not."""
     if one.known is None or other.known is None:
-        return one.known is other.known and same(one, other.name) >= 4
+        return one.known is other.known and one_name(one, other.name)
     if one.known.id == other.known.id and tokens(one.name) == tokens(other.name):
         return True
     short = {_joined(n) for n in one.known.names}

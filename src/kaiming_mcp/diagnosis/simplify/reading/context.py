@@ -13,8 +13,9 @@ from kaiming_mcp.diagnosis.simplify.reading.words import hours_in
 
 _IS = r"(?:\s*(?:is|of|was|=|:|≈|~|about|around|approximately|roughly|only|±|here))*\s*"
 _DEVIATION = re.compile(
-    rf"(?:(?:seed|run)(?:[- ]to[- ](?:seed|run))?[- ](?:std|sd|standard deviation|noise|variation|deviation|spread)|"
-    rf"(?:std|sd|s\.d\.|standard deviation|deviation|noise|spread|σ)\s*(?:(?:across|over|between|among|from|of)\s*(?:the\s*)?(?:\d+\s*)?(?:random\s*)?(?:seeds|runs|folds)|level)?)"
+    rf"(?<![A-Za-z])(?:(?:seed|run|fold)(?:[- ]to[- ](?:seed|run|fold))?[- ](?:std|sd|standard deviation|noise|variation|variance|variability|deviation|spread)(?:\s+of\s+(?:the\s+)?(?:[a-z][\w-]*\s+){{0,2}}?[A-Za-z][\w-]*)?|"
+    rf"(?:std|sd|s\.d\.|standard deviation|deviation|noise|spread|σ)\s*(?:(?:across|over|between|among|from|of)\s*(?:the\s*)?(?:\d+\s*)?(?:random\s*)?(?:seeds|runs|folds)|level)?"
+    rf"|(?:seeds|runs)\s+(?:differ|vary|scatter|disagree)\s+by|(?:differ|var(?:y|ies)|scatters?)\s+(?:from (?:seed|run) to (?:seed|run)|between (?:seeds|runs))\s+by)"
     rf"(?:\s*\((?:\d+ seeds|n\s*=\s*\d+)\))?{_IS}({NUMBER})(?!\d|\s*(?:seeds|runs))",
     re.IGNORECASE,
 )
@@ -56,6 +57,16 @@ _DISAGREE = re.compile(
     rf"(?:disagree\w*|differ|discordant|flips?|answers change|predictions change)\s+(?:on|in|for|about|at|only|\s)*({NUMBER})\s?%|({NUMBER})\s?%\s+(?:of (?:the )?\w+\s+)?(?:disagree|differ|flip|are discordant)",
     re.IGNORECASE,
 )
+_ALONE = re.compile(
+    r"\b(?:each|every|single|one)\s+(?:\w+\s+){0,3}(?:alone|individually|separately|in isolation|by itself|on its own)\b|\b(?:individually|separately|alone) (?:added|applied|on|to)\b|"
+    r"\b(?:added|applied) (?:individually|separately|alone|one at a time)\b",
+    re.IGNORECASE,
+)
+_APART = re.compile(
+    r"(?:separate(?:ly)?|individual(?:ly)?|independent(?:ly)?|its own|own|re-?)[\s-]*(?:hyper-?param\w*[\s-]+)?tun(?:ed|ing)|"
+    r"tuned\s+(?:separately|individually|independently|again)|(?:re-?)?tun(?:ed|ing)\s+(?:the\s+)?(?:\w+[\s-]+){0,3}(?:for|on|in) (?:each|every)\b",
+    re.IGNORECASE,
+)
 _PER_RUN = re.compile(
     r"(?:per|/|a|each|for each|for one|for a single)\s*(?:training\s+)?(?:run|seed|training|experiment|model|config\w*|variant)\b",
     re.IGNORECASE,
@@ -87,6 +98,10 @@ class Context:
     """Whether the deviation is that of a resampled test set."""
     spread: str
     """What stands after ±: "deviation", "error" (of the mean) or "interval" (95 %)."""
+    alone: bool
+    """Whether every addition is said to stand alone on the baseline."""
+    apart: bool
+    """Whether every arm was tuned for itself, so that a difference is that of part and tuning."""
     best_of: int | None
     tuned: int | None
     claim: float | None
@@ -101,7 +116,8 @@ class Context:
 def read_context(pipeline: str, evidence: str, metric: str, budget: str, known: Lists) -> Context:
     """Read all arguments together; the more specific argument first."""
     whole = "\n".join((metric, evidence, pipeline, budget))
-    named = next(iter(known.of_test_sets.finds("\n".join((metric, evidence, pipeline)).lower())), None)
+    texts = "\n".join((metric, evidence, pipeline)).lower()
+    named = next((h for h in known.of_test_sets.finds(texts) if not of_pretraining(texts, h.begin, h.end)), None)
     test_set = next((t for t in known.test_sets if named and t.id == named.id), None)
     hours, total = _hours(budget, pipeline + "\n" + evidence)
     deviation = (
@@ -113,10 +129,13 @@ def read_context(pipeline: str, evidence: str, metric: str, budget: str, known: 
     return Context(
         deviation=abs(number_of(deviation[1])) or None if deviation else None,
         seeds=_default_seeds(evidence) or _default_seeds(metric),
-        folds=re.search(r"\bfolds?\b|cross[- ]valid|\bcv\b", evidence + metric, re.IGNORECASE) is not None,
+        folds=re.search(r"\bfolds?\b|cross[- ]valid|\bcv\b", evidence + metric, re.IGNORECASE) is not None
+        and re.search(r"\bseeds?\b", evidence + metric, re.IGNORECASE) is None,
         bootstrap=re.search(r"bootstrap|resampl\w+ (?:of )?(?:the )?test", evidence + metric, re.IGNORECASE)
         is not None,
         spread=_spread(evidence),
+        alone=_ALONE.search(evidence) is not None,
+        apart=_APART.search(evidence) is not None,
         best_of=best_of(evidence) or best_of(metric),
         tuned=_tuned(evidence) or _tuned(pipeline) or _tuned(metric),
         claim=claim_of(metric, anywhere=True) or claim_of(evidence) or claim_of(pipeline),
@@ -132,10 +151,20 @@ def read_context(pipeline: str, evidence: str, metric: str, budget: str, known: 
     )
 
 
+def of_pretraining(lower: str, begin: int, end: int) -> bool:
+    """Whether a data set is named as what a network was pre-trained on."""
+    after = re.match(r"[\w-]{0,6}[\s-]+(?:pre-?train|weights|init)", lower[end : end + 24])
+    return bool(after or re.search(r"pre-?train\w* (?:on|with) (?:the )?$", lower[max(0, begin - 24) : begin]))
+
+
 def claim_of(text: str, anywhere: bool = False) -> float | None:
     """The gain that is claimed over the baseline, in units of the metric."""
     for found in _CLAIM.finditer(text):
         between = found["between"].lower()
+        if re.search(
+            r"(?:higher|lower|larger|smaller|bigger)(?: values)? (?:is|are) (?:the )?$", text[: found.start()].lower()
+        ):
+            continue  # "higher is better" claims nothing
         if re.search(
             r"\bfrom\b|\bto\s*$|ablat|without|removing|seeds?\s*$|\bn\s*=|\btop\b|(?:run|seed|best of|stage)\s*$",
             between,
@@ -197,7 +226,11 @@ def _spread(text: str) -> str:
     lower = text.lower()
     if re.search(r"standard errors?|std\.? ?err|\bs\.?e\.?m\b|± ?se\b", lower):
         return "error"
-    return "interval" if re.search(r"95\s?%\s*(?:ci|confidence|interval)|confidence interval", lower) else "deviation"
+    return (
+        "interval"
+        if re.search(r"95\s?%\s*(?:ci|confidence|interval)|confidence interval|\bci\b", lower)
+        else "deviation"
+    )
 
 
 def _tuned(text: str) -> int | None:
@@ -207,6 +240,8 @@ def _tuned(text: str) -> int | None:
         if not re.search(r"gpu|a100|h100|v100|hour", f[0], re.IGNORECASE)
     ]
     for found in _TUNED.finditer(text):
+        if found[0].endswith("prompts") and re.search(r"\b(?:on|over|across|of|with)\s+$", text[: found.start()]):
+            continue  # what it is scored on
         value = number_of(found[1] or found[2])
         if 1 < value < 1e7 and value == int(value):
             counts.append(int(value))

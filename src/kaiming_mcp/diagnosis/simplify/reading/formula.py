@@ -15,7 +15,7 @@ _HEAD = re.compile(
     r"\s?(?:\([^()]{0,40}\)\s?)?(?:\+?=|:|\bis\b)(?!=)\s*",
     re.IGNORECASE,
 )
-_END = re.compile(r"\.\s|\.$|;|#|\\\\|\bwhere\b|\bwith\b|\bfor\b|\bif\b|,\s(?=[a-z]+\s)|\"|`|\s\(weights?\b")
+_END = re.compile(r"\.\s|\.$|;|#|\\\\|\bwhere\b|\bwith\b|\bfor\b|\bif\b|,\s(?=[a-z][a-z-]*\s)|\"|`|\s\(weights?\b")
 _SYMBOL = re.compile(
     r"(?:\w+\.)*(?:(?:lambda|alpha|beta|gamma|lam|lmbda)\w*|(?:eta|mu|omega|tau|delta|rho|w|c|k)(?:_\w+|\d)?"
     r"|\w*(?:weight|coeff?|lambda)s?(?:\[[^\]]{1,30}\])?|(?:weight|coef)_\w+|\w+_w)",
@@ -97,6 +97,12 @@ def _open(body: str) -> bool:
     return body.count("(") > body.count(")")
 
 
+def _stripped(piece: str) -> str:
+    """A term without signs and brackets around it; a bracket that it opens itself is closed: `GAN (PatchGAN)`."""
+    bare = piece.strip(" +&()")
+    return bare + ")" * max(bare.count("(") - bare.count(")"), 0)
+
+
 def _balanced(body: str) -> bool:
     depth = 0
     for c in body:
@@ -125,7 +131,7 @@ def _split(body: str) -> Iterator[str]:
 
 
 def _term(piece: str, line: int, values: dict[str, float]) -> Term | None:
-    piece = re.sub(r"(?<=[a-z0-9])(?=L_)", " ", piece.strip(" +&()"))
+    piece = re.sub(r"(?<=[a-z0-9])(?=L_)", " ", _stripped(piece))
     piece = re.sub(r"(?<=\d)(?=[A-Za-df-z(|‖])|(?<=\d)(?=e[a-z_])", " ", piece)
     weights: list[str] = []
     names: list[str] = []

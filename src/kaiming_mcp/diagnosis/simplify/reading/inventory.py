@@ -88,6 +88,13 @@ def _unread(text: str, parts: tuple[Part, ...], into: Collector) -> Iterator[str
 def _with_a_loss(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """A known loss without a weight that is the only one named is the objective: it can be swapped, not removed."""
     losses = [p for p in parts if p.kind == "loss" and not (p.known and p.known.id == "negatives")]
+    if len(losses) > 1 and not any(p.base for p in losses):
+        # Something must be trained: of losses that are all removable the first without a weight is the objective.
+        # One of the list can be the objective where the others stand beside it with weights.
+        weighted = any(p.weight for p in losses)
+        whole = (p for p in losses if not p.weight and (p.known is None or (weighted and p.known.id in ALONE)))
+        objective = next(whole, None)
+        return tuple(replace(p, only=True) if p is objective else p for p in parts)
     alone = losses[0] if len(losses) == 1 else None
     if alone is None or alone.weight or alone.known is None or alone.known.id not in ALONE:
         return parts

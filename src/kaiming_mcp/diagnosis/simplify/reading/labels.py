@@ -10,15 +10,16 @@ Role = Literal["full", "base", "removed", "added", "replaced", "other"]
 
 FULL = re.compile(
     r"^(?:\(?[a-z0-9]\)\s*)?(?:the\s+)?(?:full|ours|complete|all|everything|proposed|final|default|reference|whole|original|our)\b(?!.*\b(?:w/?o|without|minus)\b)"
-    r"|\(ours\)|\bours\b|\(full\)|^full$|\bfull (?:model|method|system|pipeline|version)\b(?!.*\b(?:w/?o|without|minus)\b)",
+    r"|^stack(?:ed|ing)?\b(?!.*\b(?:w/?o|without|minus)\b)|\(ours\)|\bours\b|\(full\)|^full$|\bfull (?:model|method|system|pipeline|version)\b(?!.*\b(?:w/?o|without|minus)\b)",
     re.IGNORECASE,
 )
 BASE = re.compile(
-    r"^(?:the\s+|our\s+)?(?:baseline|base(?: model)?|vanilla|plain|backbone only|none|nothing|bare)\b", re.IGNORECASE
+    r"^(?:the\s+|our\s+)?(?:baseline|base(?: model)?|vanilla|plain|backbone only|none|nothing|bare|(?:best )?single (?!stage|step|scale|view|shot))\b",
+    re.IGNORECASE,
 )
 _REMOVED = re.compile(
     r"^(?:(?:full|ours|all|complete|baseline|default)\s*(?:model|method)?\s*)?(?:\(?[a-z0-9]{1,2}[.)]\s*)?"
-    r"(?:w/?o\.?[ _]|w/o|without\b|with no\b|no[ _-](?=\S)|minus\b|-\s*(?=[A-Za-z])|remov(?:e|ing|ed|al of)\b|drop(?:ping|ped)?\b|ablat(?:e|ing|ed)\b|"
+    r"(?:w/?o\.?[ _]|w/o|without\b|with no\b|no[ _-](?=\S)|minus\b|-{1,3}\s*(?=[A-Za-z])|remov(?:e|ing|ed|al of)\b|drop(?:ping|ped)?\b|ablat(?:e|ing|ed)\b|"
     r"disabl(?:e|ing|ed)\b|exclud(?:e|ing|ed)\b|turn(?:ing)? off|switch(?:ing)? off|delete|less\b)\s*(.*)$",
     re.IGNORECASE,
 )
@@ -33,6 +34,10 @@ _REPLACED = re.compile(
     r"^(?:replac(?:e|ing)\s+)?(.{2,40}?)\s*(?:→|->|=>|\breplaced (?:by|with)\b|\bwith\b|\bby\b|\binstead of\b|\bswapped for\b)\s*(.{2,40})$",
     re.IGNORECASE,
 )
+_SWAPPED = re.compile(r"^-{1,3}\s*([A-Za-z][^+&,]{1,38}?)\s+\+\s*([A-Za-z][^+&,]{1,38})$")
+""" "- Swish + ReLU": one taken out, another put in its place."""
+_ADDED_AFTER = re.compile(r"^(.{2,40}?)\s+(?:added|in addition)$", re.IGNORECASE)
+_WITHIN = re.compile(r"^\S.{1,40}?\s+(?:w/?o|without|minus)\s+(\S.*)$", re.IGNORECASE)
 _JOINED = re.compile(r"\s*(?:,|&|\+|/|\band\b|;|\bwithout\b|\bw/o\b|\bno\b|(?<=\s)-(?=\s?[A-Za-z]))\s*", re.IGNORECASE)
 _LEAD = re.compile(r"^(?:the|our|a|an|any|all|its|from|of|explicit)\s+", re.IGNORECASE)
 
@@ -51,18 +56,24 @@ def change_of(label: str) -> Change:
     """The change that a label states."""
     text = re.sub(r"[*`$\\]|^\W*[↳└╰>]+\s*", "", label).strip(" .:|")
     text = re.sub(r"^\(?[ivx0-9a-hA-H]{1,3}[).:]\s+", "", text)
+    swapped = _SWAPPED.match(text)
+    if swapped:
+        return Change("replaced", (_bare(swapped[1]), _bare(swapped[2])))
     removed = _REMOVED.match(text)
     if removed and removed[1]:
         return Change("removed", names_of(removed[1]))
     after = _REMOVED_AFTER.match(text)
     if after:
         return Change("removed", names_of(after[1]))
+    more = _ADDED_AFTER.match(text)
+    if more:
+        return Change("added", names_of(more[1]))
     if FULL.search(text):
         return Change("full")
     added = _ADDED.match(text)
     if added and added[1]:
         return Change("added", names_of(added[1]))
-    if BASE.match(text):
+    if BASE.match(text) and " instead of " not in text.lower():
         rest = re.split(r"\s\+\s|\bw/\s|\bwith\b", text, maxsplit=1)
         return (
             Change("added", names_of(rest[1]), True)
@@ -70,12 +81,16 @@ def change_of(label: str) -> Change:
             else Change("base")
         )
     replaced = _REPLACED.match(text)
+    if replaced and not (re.search(r"[A-Za-z]{2}", replaced[1]) and re.search(r"[A-Za-z]{2}", replaced[2])):
+        # "5 samples instead of 20" is a value of a knob, and no part.
+        return Change("other", (text,))
     if replaced and re.search(r"→|->|=>|replac|swapped|instead", text):
         names = (replaced[2], replaced[1]) if "instead of" in text.lower() else (replaced[1], replaced[2])
         return Change("replaced", tuple(_bare(n) for n in names))
     inner = re.match(
         r"^(?:full|ours|all)?\s*(?:model|method)?\s*\(?\s*(?:w/o|without|no|minus)\s+(.*?)\)?$", text, re.IGNORECASE
     )
+    inner = inner or _WITHIN.match(text)
     return Change("removed", names_of(inner[1])) if inner else Change("other", (text,))
 
 
@@ -86,7 +101,7 @@ def names_of(text: str) -> tuple[str, ...]:
 
 
 def _bare(name: str) -> str:
-    name = name.strip(" .:,;'\"()*`")
+    name = name.strip(" .:,;'\"()*`→=>")
     for _ in range(2):
         name = _LEAD.sub("", name)
     return name[:60]

@@ -43,8 +43,15 @@ _NOUN = re.compile(
     r"[\s-](?:loss|term|module|branch|head|schedule|penalty|regulari[sz]ation|regulari[sz]er|augmentation|router|block|"
     r"encoder|layers?)\b"
 )
-_NOUN_AT_END = re.compile(r"(?:loss|term|penalty|module|head|ensemble|schedule|router|retriever|reranker)$")
-_ABSENT = re.compile(r"[a-z]*\s+(?:is|was|are|were)\s+(?:not used|removed|dropped|off|disabled)")
+_NOUN_AT_END = re.compile(
+    r"(?:loss|term|penalty|module|head|ensemble|schedule|router|retriever|reranker|augmentation)$"
+)
+_ABSENT = re.compile(
+    r"[a-z]*\s+(?:(?:term|loss|penalty|module|layers?|head)\s+)?(?:(?:is|was|are|were)\s+)?(?:not used|removed|dropped|disabled)\b|"
+    r"[a-z]*\s+(?:is|was|are|were)\s+off\b|[\s-]free\b"
+)
+GONE = re.compile(r"\b(?:removed|dropped|disabled|not used)\s*$", re.IGNORECASE)
+"""An entry of a list that says of itself that it is gone."""
 
 
 def kind_of(context: str, name: str = "") -> Kind:
@@ -103,7 +110,8 @@ def written(text: str, hit: Hit) -> str:
         own = " ".join(modifiers(re.split(r"[^\w\s/'-]", text[max(0, begin - 40) : begin])[-1])[-2:])
         if own and text[begin - len(own) - 1 : begin].strip() == own:
             begin -= len(own) + 1
-    return re.sub(r"\s+", " ", text[begin:end]).strip(" -_,.")[:LONGEST_NAME]
+    name = re.sub(r"\s+", " ", text[begin:end]).strip(" -_,.")[:LONGEST_NAME]
+    return name.split("(")[0].strip(" -_,.") or name if name.count("(") > name.count(")") else name
 
 
 def number_in(text: str) -> str:

@@ -9,19 +9,23 @@ from kaiming_mcp.diagnosis.simplify.parts import Part, same, tokens
 from kaiming_mcp.diagnosis.simplify.reading.collect import Collector, Knob
 from kaiming_mcp.diagnosis.simplify.reading.names import (
     BEFORE,
+    GONE,
     VALUE,
     bracketed,
     commas,
+    context_of,
     head_of,
     kind_of,
     modifiers,
     number_in,
+    said_absent,
 )
 from kaiming_mcp.diagnosis.simplify.reading.text import NUMBER
 from kaiming_mcp.diagnosis.simplify.reading.words import HEAD_KINDS, HEADS, NEGATED, NO_PART, hours_in
 
 SHORT_ITEM, SHORT_NAME, LONGEST_ABBREVIATION = 7, 4, 5
 _BULLET = re.compile(r"^\s*(?:[-*•+‣]|\(?\d{1,2}[.)]|\(?[a-h]\))\s+(.*)$")
+_MARK = re.compile(r"(?:^|(?<=\s))\(?(\d{1,2})\)\s+(?=\S)")
 _NUMBERED = re.compile(r"^\s*\(?\d{1,2}[.)]\s")
 _STAGE = re.compile(
     r"^\s*(?:[-*•]\s*)?(?:stage|step|phase)\s*(\d{1,2}|[IVX]{1,3}|one|two|three)\s*[:.)–-]\s*(.*)$", re.IGNORECASE
@@ -44,6 +48,7 @@ _SAID_OF_IT = re.compile(
     r"\s+(?:weighted|with|in|on|for|over|from|via|using|at|by|of|between|across|per)\b.*$", re.IGNORECASE
 )
 _CLAUSE = re.compile(r"(?:we|which|that|it|is|are|on|in|for|to)\b")
+_GRID = re.compile(r"\d+\s?[x×]\s?\d")
 _LED = re.compile(r"^[A-Za-z ]{0,40}:\s")
 _PRUNED = " .,;:*`"
 
@@ -51,7 +56,8 @@ _PRUNED = " .,;:*`"
 def read_prose(text: str, in_settings: set[int], into: Collector) -> None:
     """Read every line; a heading gives the lines of its list their kind."""
     context = ""
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = [(n, part) for n, line in enumerate(text.split("\n"), 1) for part in _numbered(line)]
+    for number, line in lines:
         item = _BULLET.match(line)
         if not line.strip() or (number in in_settings and not item):
             continue
@@ -62,6 +68,15 @@ def read_prose(text: str, in_settings: set[int], into: Collector) -> None:
         if number not in in_settings:
             _line(line, number, context, item[1] if item else "", into)
         context = context if item else heading[1].lower() if heading else ""
+
+
+def _numbered(line: str) -> list[str]:
+    """The entries of "1) encoder 2) fusion 3) head" as lines of their own; another line as it is."""
+    marks = list(_MARK.finditer(line))
+    if len(marks) < 3 or [int(m[1]) for m in marks] != list(range(1, len(marks) + 1)):
+        return [line]
+    ends = [m.start() for m in marks[1:]] + [len(line)]
+    return [line[: marks[0].start()], *(line[m.start() : end].strip(" ,;") for m, end in zip(marks, ends, strict=True))]
 
 
 def _line(line: str, number: int, context: str, item: str, into: Collector) -> None:
@@ -148,10 +163,16 @@ def _list(text: str, line: int, kind: str, into: Collector) -> None:
     """Short items of a comma list that holds known parts are parts too; a number in brackets is the weight of a loss."""
     for piece, inside in bracketed(text):
         lower = piece.lower()
-        if next(iter(into.known.in_prose.finds(lower)), None) or NO_PART.search(lower) or NEGATED.search(lower):
+        if (
+            next(iter(into.known.in_prose.finds(lower)), None)
+            or NO_PART.search(lower)
+            or NEGATED.search(lower)
+            or GONE.search(lower)
+        ):
             continue
         bare = _SAID_OF_IT.sub("", _VALUE_AT_END.sub("", _FIRST_WORDS.sub("", piece.strip(" .;:"))))
-        weight = re.match(rf"({NUMBER})\s?[*x×]?\s?(?=[A-Za-z])", bare)
+        bare = " ".join(bare.split())
+        weight = None if _GRID.match(bare) else re.match(rf"({NUMBER})\s?[*x×]?\s?(?=[A-Za-z])", bare)
         bare = bare[weight.end() :] if weight else bare
         short = 0 < len(bare.split()) <= SHORT_NAME and re.search(r"[A-Za-z]{2}|L[12]", bare) and tokens(bare)
         if not short or _CLAUSE.match(bare.lower()) or any(tokens(p.name) == tokens(bare) for p in _parts(into)):
@@ -167,8 +188,10 @@ def _list(text: str, line: int, kind: str, into: Collector) -> None:
 
 def _sentences(line: str, number: int, into: Collector) -> None:
     heading = _HEADING.match(line)
-    kind = kind_of(heading[1].lower()) if heading and len(heading[1].split()) <= 3 else ""
-    body = heading[2] if heading and kind else line
+    headed = heading is not None and len(heading[1].split()) <= 3
+    # "YOLOX: …" names the method and says nothing of the kind of its parts.
+    kind = context_of(heading[1].lower()) if heading is not None and headed else ""
+    body = heading[2] if heading is not None and headed else line
     for part, _ in into.hits(body, number):
         into.part(part)
     _summed(body, number, into)
@@ -176,7 +199,11 @@ def _sentences(line: str, number: int, into: Collector) -> None:
         pieces = commas(_INTRODUCED.sub("", clause, count=1))
         spoken = any(next(iter(into.known.in_prose.finds(p.lower())), None) for p in pieces)
         short = sum(len(p.split()) <= SHORT_ITEM for p in pieces)
-        if len(pieces) > 2 and (kind or (spoken and 5 * short >= 4 * len(pieces))):
+        # A line of short names alone is a list, whatever they are.
+        spoken = spoken or (
+            "," in clause and all(len(p.split()) <= SHORT_NAME and not _CLAUSE.match(p.lower()) for p in pieces)
+        )
+        if len(pieces) > 2 and (headed or (spoken and 5 * short >= 4 * len(pieces))):
             _list(_INTRODUCED.sub("", clause, count=1), number, kind, into)
     _named(body, number, into)
 
@@ -200,9 +227,12 @@ def _named(line: str, number: int, into: Collector) -> None:
 
     for found in HEADS.finditer(line):
         words = modifiers(found[1])
-        if words and free(found.end(1) - len(" ".join(words)), found.end()):
+        if words and free(found.end(1) - len(" ".join(words)), found.end()) and not said_absent(lower[found.end() :]):
             kind = HEAD_KINDS.get(found[2].lower().rstrip("s"), "module")
             alias = _ABBREVIATION.match(line[found.end() :].lstrip())
+            if any(p.known is None and tokens(" ".join(words)) < tokens(p.name) for p in _parts(into)):
+                # "auxiliary depth head" stands in the list already.
+                continue
             into.part(Part(" ".join([*words, found[2]]), kind, None, (number,), alias=alias[1] if alias else ""))
     for found in _OWN.finditer(line):
         if free(found.start(1), found.end(1)) and not any(same(p, found[1]) >= 2 for p in _parts(into)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kaiming_mcp.diagnosis.simplify.reading.anchors import anchors_of, is_known, mentioned
@@ -15,13 +15,32 @@ from kaiming_mcp.diagnosis.simplify.reading.stated import ABLATED, NOT_ABLATED, 
 from kaiming_mcp.diagnosis.simplify.reading.text import NUMBER, number_of
 from kaiming_mcp.diagnosis.simplify.reading.variants import Variant
 
-LONGEST_SENTENCE = 600
+LONGEST_SENTENCE, FEWEST_BARE = 600, 3
 _FROM_TO = re.compile(
     rf"\bfrom\s+({NUMBER})(?:\s*%)?(?:\s*±\s*({NUMBER}))?\s*(?:down\s+|up\s+)?(?:to|→|->)\s+({NUMBER})(?:\s*%)?(?:\s*±\s*({NUMBER}))?",
     re.IGNORECASE,
 )
 _ARROW = re.compile(rf"({NUMBER})\s*%?\s*(?:→|->|=>)\s*({NUMBER})")
-_SIGNED = re.compile(r"\s*([-+]\s*[A-Za-z][^\d:=]{0,40}?)\s+(?=\d)")
+_ROW = re.compile(
+    rf"^\s*(?P<label>[^:=|]{{0,60}}?[A-Za-z][^:=|]{{0,60}}?)[\"']?\s*[:=]\s*(?P<rest>[\"']?(?:[A-Za-z][\w@/%-]{{0,14}}\s+){{0,2}}{NUMBER}.*)$"
+)
+"""A label, a colon, a score."""
+_BULLET, _DOT = re.compile(r"^\s*[-*•‣]\s+"), re.compile(r"^\s*[*•‣]\s+")
+_ENDS = re.compile(r"(?:(?<=[a-z0-9)%])|(?<=\w[A-Z]))[.;](?:\s+|$)|\s•\s")
+_ABBREVIATED = re.compile(
+    r"\b(abs|rel|pos|approx|incl|excl|resp|vs|aug|reg|norm|emb|embed|enc|dec|attn|feat|max|min|avg|std|temp|init|supp?|lang|mod|indep|freq|hier|conv|w)\.(?=\s+[a-z(])"
+)
+"""Short forms whose point ends no sentence."""
+_SETTING = re.compile(
+    r"rate|\blr\b|batch|seed|\bstd|deviation|noise|hours?|epochs?|steps|budget|params|cost|size", re.IGNORECASE
+)
+_OWN_RUN = re.compile(
+    r"\b(?:my|our own|own) (?:\w+ )?(?:runs?|results?|numbers|re-?runs?|reproduction)\b|\bre-?ran\b|\bre-?runs?\b|\breproduc(?:ed|tion)\b|\bre-?implement|\breplicat",
+    re.IGNORECASE,
+)
+OWN = -2
+"""The table of a person's own runs beside those of a paper."""
+_SIGNED = re.compile(r"\s*([-+]\s*[A-Za-z](?:[^\d:=]|(?<=[A-Za-z])\d){0,40}?)\s+(?=\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +56,61 @@ def read_sentences(text: str, skipped: set[int], names: tuple[str, ...]) -> Said
     variants: list[Variant] = []
     stated: list[Stated] = []
     last: tuple[str, ...] = ()
-    for line, body in enumerate(text.split("\n"), 1):
-        if line in skipped or not body.strip():
+    lines = [(n, body) for n, body in enumerate(text.split("\n"), 1) if n not in skipped and body.strip()]
+    bullet = _BULLET if any(_listed(body) for _, body in lines) else _DOT
+    lines = [(n, bullet.sub("", body)) for n, body in lines]
+    starts = _starts(lines, names)
+    for line, body in lines:
+        if line in starts:
+            variants.append(starts[line])
             continue
-        for sentence in re.split(r"(?<=[a-z0-9)%])[.;](?:\s+|$)|\s•\s", body):
+        for sentence in _ENDS.split(_ABBREVIATED.sub(r"\1 ", body)):
             found, differences, last = _sentence(sentence[:LONGEST_SENTENCE], line, last, names)
-            variants += found
+            variants += [replace(v, table=OWN) for v in found] if _OWN_RUN.search(body) else found
             stated += differences
-    return Said(tuple(variants), tuple(stated))
+    return Said(tuple(_of_one_source(variants)), tuple(stated))
+
+
+def _listed(body: str) -> bool:
+    """Whether a dash before a line is the mark of a list: "- w/o EMA", "- + mixup", "- full" say for themselves what was done."""
+    item = re.match(r"\s*-\s+(.*)$", body)
+    row = _ROW.match(item[1]) if item else None
+    return row is not None and change_of(row["label"]).role in {"removed", "added", "full", "base"}
+
+
+def _starts(lines: list[tuple[int, str]], names: tuple[str, ...]) -> dict[int, Variant]:
+    """First rows of lists "X: 30, + A: 36, + B: 38": what the parts were added to, whatever it is called."""
+    found: dict[int, Variant] = {}
+    for (line, body), (_, after) in pairwise(lines):
+        first, second = _ROW.match(body), _ROW.match(after)
+        if first is None or second is None:
+            continue
+        label, added = first["label"].strip(), change_of(second["label"]).role == "added"
+        scores = list(scores_of(first["rest"]))
+        bare = is_known(second["label"], names) and not is_known(label, names) and len(lines) > FEWEST_BARE
+        if change_of(label).role == "other" and len(scores) == 1 and (added or bare) and not _SETTING.search(label):
+            found[line] = Variant(
+                label, Change("base" if added else "other", () if added else (label,)), scores[0][2], line
+            )
+    return found
+
+
+def _of_one_source(variants: list[Variant]) -> list[Variant]:
+    """Own runs stand apart from those of a paper where both have a full method or a baseline of their own."""
+    apart = {v.table == OWN for v in variants if v.change.role in {"full", "base"}} == {True, False}
+    return variants if apart else [replace(v, table=-1) for v in variants]
 
 
 def _sentence(
     sentence: str, line: int, last: tuple[str, ...], names: tuple[str, ...]
 ) -> tuple[list[Variant], list[Stated], tuple[str, ...]]:
+    row = _ROW.match(sentence)
+    if row is not None:
+        change, only = change_of(row["label"]), list(scores_of(row["rest"]))
+        said = change.role in {"full", "base"} or bool(change.names)
+        if change.role != "other" and said and len(only) == 1 and not list(anchors_of(row["rest"], (), names)):
+            gone = change.names if change.role == "removed" else last
+            return [Variant(row["label"].strip(), change, only[0][2], line, best_of=best_of(sentence))], [], gone
     anchors = list(anchors_of(sentence, last, names))
     scores = list(scores_of(sentence))
     removals = [a for a in anchors if a[1].role == "removed"]
@@ -132,6 +193,7 @@ def _adjoins(sentence: str, scores: list[tuple[int, int, Score]], before: int, b
 
 def _variant(sentence: str, line: int, change: Change, score: Score) -> Variant:
     label = {"full": "full", "base": "baseline"}.get(change.role, " + ".join(change.names))
+    label = " → ".join(change.names) if change.role == "replaced" else label
     return Variant(label, change, score, line, best_of=best_of(sentence))
 
 
@@ -140,10 +202,11 @@ def _labelled(
 ) -> Iterator[Variant]:
     """ "no_ema: 70.9, 71.1" and the like: a label, a colon, the runs."""
     head = re.match(r"\s*(?:[*•]\s*)?([^:=]{1,60}?)\s*(?::|=)\s*", sentence) or _SIGNED.match(sentence)
+    scores = [s for s in scores if head and s[0] >= head.end()]
     if not head or not scores or scores[0][0] - head.end() > 12:
         return
     change = change_of(head[1])
-    if change.role != "other" or is_known(head[1], names):
+    if change.role != "other" or is_known(head[1], names) or mentioned(head[1], names):
         yield Variant(head[1], change, scores[0][2], line, best_of=best_of(sentence))
 
 
@@ -157,7 +220,13 @@ def _told(clause: str, line: int) -> Iterator[Variant]:
         "",
         clause[: scores[0][0]].strip(" :=-("),
     )
-    change = Change("base") if BASE.match(label) else change_of(label) if label else Change("other")
+    change = (
+        Change("base")
+        if BASE.match(label) and " instead of " not in label.lower()
+        else change_of(label)
+        if label
+        else Change("other")
+    )
     if change.role in {"base", "full"} or (change.role in {"removed", "replaced"} and change.names):
         yield Variant(label or change.role, change, scores[0][2], line)
 

@@ -40,6 +40,8 @@ class Score:
     values: tuple[float, ...] = ()
     interval: bool = False
     """Whether the number after ± is half of an interval rather than a deviation."""
+    signed: bool = False
+    """Whether it was written with a sign: "-1.0" beside a name is a difference more often than a score."""
 
 
 def of_values(values: list[float] | tuple[float, ...]) -> Score:
@@ -53,6 +55,7 @@ def of_values(values: list[float] | tuple[float, ...]) -> Score:
 def read_cell(cell: str) -> Score | None:
     """The score of a table cell, or None."""
     text = re.sub(r"[*`~†‡↑↓]|\\(?:cellcolor|color)\{[^}]*\}", " ", cell).strip()
+    text = re.sub(r"^\(\s*([+-][^()]*)\)$", r"\1", text).strip()
     if len(text) > 120 or not re.search(r"\d", text):
         return None
     seeds = seeds_in(text)
@@ -68,7 +71,7 @@ def read_cell(cell: str) -> Score | None:
         return Score(number_of(found[1]), number_of(found[2]), seeds)
     single = re.fullmatch(rf"({NUMBER})\s*%?\s*(?:\(\s*[+-]\s*{NUMBER}\s*%?\s*\)|[A-Za-z]{{0,4}}|\(.{{0,30}}\))?", text)
     if single:
-        return Score(number_of(single[1]), None, seeds)
+        return Score(number_of(single[1]), None, seeds, signed=single[1][0] in "+-")
     listed = re.fullmatch(rf"[\[(]?\s*({NUMBER}(?:\s*[,/;| ]\s*{NUMBER})+)\s*[\])]?", text)
     if listed:
         values = [number_of(v) for v in re.findall(NUMBER, listed[1])]

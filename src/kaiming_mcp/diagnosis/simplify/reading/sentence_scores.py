@@ -12,7 +12,7 @@ _SCORE = re.compile(rf"(?<![\w.,^/@=-])({NUMBER})(?:\s*%)?(?:\s*(?:±|\+/-)\s*({
 NOT_SCORE = re.compile(
     r"\s*(?:-\s?)?(?:(?:random|different|more|independent)\s+)?(?:seeds?|runs?|trials?|gpus?|gpu-?hours?|a100|h100|v100|hours?|hrs?|h\b|days?|epochs?|iters?|iterations|steps?|images|samples|examples|cases|"
     r"classes|layers|stages?|heads|[kKMBG]\b|[MGT]?flops|params|parameters|parts|components|losses|knobs|configurations?|configs|settings|tasks|datasets|folds?|tokens|questions|problems|"
-    r"ms\b|x\b|×|gb\b|weights?|variants|combinations|test|times|months|minutes|patients|reviewers|rollouts|episodes|demonstrations|trajectories|evaluations|prompts|models|members|gpus)",
+    r"ms\b|x\b|x\s?\d|×|gb\b|weights?|variants|combinations|test|times|months|minutes|patients|reviewers|rollouts|episodes|demonstrations|trajectories|evaluations|prompts|models|members|gpus|px\b|pixels?\b|words\b|kHz\b|Hz\b)",
     re.IGNORECASE,
 )
 _BEFORE_NOT = re.compile(
@@ -56,7 +56,7 @@ def _flush(run: list[tuple[int, int, float]], sentence: str) -> Iterator[tuple[i
     else:
         for begin, end, value in run:
             behind = _behind(sentence, end)
-            yield begin, end, Score(value, spread_in(behind), seeds_in(behind))
+            yield begin, end, Score(value, spread_in(behind), seeds_in(behind), signed=sentence[begin] in "+-")
 
 
 def _behind(sentence: str, end: int) -> str:

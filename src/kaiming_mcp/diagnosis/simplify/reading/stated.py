@@ -14,21 +14,24 @@ from kaiming_mcp.diagnosis.simplify.reading.text import NUMBER, number_of
 
 _DELTA = re.compile(
     r"\b(?P<verb>drops?|dropped|falls?|fell|costs?|loses?|lost|decreases?|decreased|hurts?|reduces?|reduced|lowers?|lowered|degrades?|degraded|worsens?|improves?|improved|adds?|added|gives?|gave|"
-    r"brings?|contributes?|contributed|is worth|worth|helps?|helped|increases?|increased|raises?|raised|boosts?|boosted|yields?|gains?|gained|saves?|changes?|changed)\b"
+    r"brings?|brought|contributes?|contributed|is worth|worth|helps?|helped|increases?|increased|raises?|raised|boosts?|boosted|yields?|gains?|gained|saves?|changes?|changed)\b"
     rf"(?P<between>[^0-9.;:]{{0,32}}?)(?P<by>\bby\s+|\+|-|\babout\s+|\bonly\s+|\bless than\s+|\s)(?P<number>[+-]?{NUMBER})(?P<unit>\s*(?:percentage points?|points?|pts?|pp|%|ap\b|map|miou|fid|db|bleu|iou|ppl))?",
     re.IGNORECASE,
 )
 ABLATED = re.compile(r"\bablat(?:ed|ion (?:of|for|on|exists for|is given for))\b", re.IGNORECASE)
 NOT_ABLATED = re.compile(r"\b(?:no|not|never|without|n't|lacks?|missing)\b[^.;]{0,30}\bablat", re.IGNORECASE)
 NOTHING = re.compile(
-    r"no (?:visible |clear |measurable |real |significant )?(?:difference|effect|change|impact|drop|gain|loss)|does ?n.t (?:matter|change|help|hurt)|did ?n.t (?:matter|change|help|hurt|seem)|same (?:score|result|accuracy|performance)|negligible|makes? no|unaffected",
+    r"no (?:visible |clear |measurable |real |significant )?(?:difference|effect|change|impact|drop|gain|loss)|does ?n.t (?:matter|change|help|hurt)|did ?n.t (?:matter|change|help|hurt|seem)|same (?:score|result|accuracy|performance)|negligible|makes? no|unaffected|"
+    r"(?:little|hardly any|almost no|barely any) (?:effect|impact|influence|difference)|not necessary|unnecessary|not needed|no longer (?:needed|necessary)|"
+    r"was ?n.t (?:a |any )?(?:loss|drop|difference|change)|without (?:a |any )?(?:loss|drop) (?:in|of)",
     re.IGNORECASE,
 )
+RELATIVE = "relative"
 Way = Literal["up", "down", "good", "bad", "unknown"]
 _WAYS: tuple[tuple[Way, re.Pattern[str]], ...] = (
     ("up", re.compile(r"increas|rais|adds?|added|boost", re.IGNORECASE)),
     ("down", re.compile(r"drop|fall|fell|decreas|reduc|lower", re.IGNORECASE)),
-    ("good", re.compile(r"improv|help|gain|worth|contribut|bring|give|gave|yield|sav", re.IGNORECASE)),
+    ("good", re.compile(r"improv|help|gain|worth|contribut|bring|brought|give|gave|yield|sav", re.IGNORECASE)),
     ("bad", re.compile(r"hurt|degrad|cost|lose|lost|worsen", re.IGNORECASE)),
 )
 """What verbs say of a score, the first that fits."""
@@ -75,6 +78,9 @@ def differences_of(
         if not removed and added:
             said = added[-1].names
         if not said:
+            continue
+        if re.match(r"\s*(?:relative|rel\.)", sentence[found.end() :], re.IGNORECASE):
+            yield Stated(said, bool(removed), None, "unknown", line, RELATIVE)
             continue
         amount = number_of(found["number"])
         minus = found["by"].strip() == "-" or amount < 0

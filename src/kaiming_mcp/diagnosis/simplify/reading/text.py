@@ -16,6 +16,8 @@ _SAME = str.maketrans(
     }
 )  # fmt: skip
 _LATEX = (
+    (re.compile(r"\\(?:begin|end)\{[^{}]*\}(?:\{[^{}]*\})?"), " "),
+    (re.compile(r"\\(?:script(?:style|size)|tiny|small|footnotesize|large|bfseries|itshape|bf|it|hspace\*?\{[^{}]*\}|phantom\{[^{}]*\})(?![A-Za-z])"), " "),
     (re.compile(r"\\(?:mathcal|mathrm|mathbf|mathbb|text|textrm|textbf|textit|texttt|emph|boldsymbol|operatorname\*?|underline|mathit)\s*\{([^{}]{0,80})\}"), r"\1"),
     (re.compile(r"\\(?:mathcal|mathbb|mathrm|mathbf)\s+([A-Za-z])"), r"\1"),
     (re.compile(r"\\(?:left|right|big|Big|bigl|bigr|,|;|!|quad|qquad|displaystyle)(?![A-Za-z])"), " "),
@@ -23,9 +25,12 @@ _LATEX = (
     (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
     (re.compile(r"\\(?:rightarrow|to|Rightarrow)(?![A-Za-z])"), "→"),
     (re.compile(r"\\%"), "%"),
+    (re.compile(r"\\&"), " and "),
+    (re.compile(r"\\(?:uparrow)(?![A-Za-z])"), "↑"),
+    (re.compile(r"\\(?:downarrow)(?![A-Za-z])"), "↓"),
     (re.compile(r"\\_"), "_"),
     (re.compile(r"\\(lambda|alpha|beta|gamma|eta|mu|omega|tau|delta|rho)(?![A-Za-z])"), r"\1"),
-    (re.compile(r"_\{\s*±\s*([\d.]+)\s*\}"), r" ± \1"),
+    (re.compile(r"[_^]?\{\s*\$?\s*±\s*([\d.]+)\s*\$?\s*\}"), r" ± \1"),
     (re.compile(r"[_^]\{([^{}]{0,40})\}"), r"_\1 "),
     (re.compile(r"\$"), " "),
 )  # fmt: skip

@@ -17,7 +17,7 @@ _COST = re.compile(
     re.IGNORECASE,
 )
 _SEED = re.compile(r"^(?:random[ _]?)?(?:seed|run|trial|rep|repeat|fold)[ _#]?(?:id|no\.?)?$", re.IGNORECASE)
-_RUN = re.compile(r"^(?:seed|run|trial|rep|fold|s|r)[ _#]?\d{1,4}$", re.IGNORECASE)
+_RUN = re.compile(r"^(?:(?:[A-Za-z][\w@%-]*?[ _-])?(?:seed|run|trial|rep|fold)|s|r)[ _#]?\d{1,4}$", re.IGNORECASE)
 _COUNT = re.compile(r"^(?:n|#|num|number of)?[ _]?(?:seeds|runs|trials|n)$", re.IGNORECASE)
 _DEVIATION = re.compile(r"^(?:std|sd|s\.d\.|stdev|std\.? ?dev\.?|standard deviation|σ|sigma|±)", re.IGNORECASE)
 _DIFFERENCE = re.compile(r"^(?:Δ|delta|diff|difference|gain|drop|change|improvement|∆)", re.IGNORECASE)
@@ -78,7 +78,7 @@ def read_tables(grids: Sequence[Grid], wanted: str, known: Lists) -> Tables:
         elif any(_SEED.match(h.strip()) for h in grid.head) and column is not None:
             variants += _by_run(grid, column, index)
         else:
-            variants += _pooled(list(_rows(grid, column, runs, index)))
+            variants += _from_a_start(list(_pooled(list(_rows(grid, column, runs, index)))))
         if column is not None and grid.head and not metric:
             metric = grid.head[column]
     return Tables(tuple(variants), tuple(sweeps), metric)
@@ -132,9 +132,20 @@ def _score_column(grid: Grid, wanted: str, known: Lists) -> int | None:
         and not _RUN.match(heads[c].strip())
     ]
     names = set(re.findall(r"[a-z0-9@]{2,}", wanted.lower()))
-    asked = [c for c in usable if names & set(re.findall(r"[a-z0-9@]{2,}", heads[c].lower()))]
+    common = {c: len(names & set(re.findall(r"[a-z0-9@]{2,}", heads[c].lower()))) for c in usable}
+    more = {c: len(set(re.findall(r"[a-z0-9@]{2,}", heads[c].lower())) - names) for c in usable}
+    asked = sorted((c for c in usable if common[c]), key=lambda c: (-common[c], more[c]))
+    # A metric of one letter, such as H, is named as the column is.
+    asked = [c for c in usable if len(heads[c].strip()) == 1 and heads[c].strip() in wanted.split()] or asked
     measured = [c for c in usable if metric_of(heads[c], known) is not None]
-    return next(iter([*asked, *measured, *usable]), None)
+    # Without a score a column of signed differences tells as much.
+    differences = [c for c in range(1, width) if _DIFFERENCE.match(heads[c]) and _all_signed(grid, c)]
+    return next(iter([*asked, *measured, *usable, *differences]), None)
+
+
+def _all_signed(grid: Grid, c: int) -> bool:
+    scores = [s for _, cells in grid.rows if (s := read_cell(cells[c])) is not None]
+    return any(s.signed for s in scores) and all(s.signed or s.mean == 0 for s in scores)
 
 
 def _marks(grid: Grid, c: int) -> bool:
@@ -220,7 +231,7 @@ def _rows(grid: Grid, column: int | None, runs: list[int], table: int) -> Iterat
         }
         seeds = seeds_in(name) if score is not None and score.seeds is None else None
         if score is not None and seeds is not None:
-            score = Score(score.mean, score.deviation, seeds, score.values, score.interval)
+            score = replace(score, seeds=seeds)
         yield Variant(
             name or _shown(present, marks), change, score, line, present, paid, collapsed, best_of(name), table
         )
@@ -240,6 +251,14 @@ def _pooled(rows: list[Variant]) -> Iterator[Variant]:
         elif row.present not in seen:
             seen.add(row.present)
             yield replace(row, score=of_values([v.score.mean for v in alike if v.score is not None]))
+
+
+def _from_a_start(rows: list[Variant]) -> list[Variant]:
+    """The first row of a sequence "X, + A, + B" is what the parts were added to, whatever it is called."""
+    started = len(rows) > 1 and rows[0].change.role == "other" and rows[0].present is None
+    if not started or rows[1].change.role != "added" or any(v.change.role in {"base", "full"} for v in rows):
+        return rows
+    return [replace(rows[0], change=Change("base")), *rows[1:]]
 
 
 def _shown(present: frozenset[str] | None, marks: list[int]) -> str:
@@ -262,10 +281,8 @@ def _score(
         return score, failed[0] if failed else ""
     deviation = read_cell(cells[spread]) if spread is not None else None
     seeds = read_cell(cells[count]) if count is not None else None
-    return Score(
-        score.mean,
-        score.deviation if deviation is None else abs(deviation.mean),
-        score.seeds if seeds is None or not 0 < seeds.mean < 1e4 else round(seeds.mean),
-        score.values,
-        score.interval,
+    return replace(
+        score,
+        deviation=score.deviation if deviation is None else abs(deviation.mean),
+        seeds=score.seeds if seeds is None or not 0 < seeds.mean < 1e4 else round(seeds.mean),
     ), ""

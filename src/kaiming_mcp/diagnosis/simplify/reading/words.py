@@ -53,7 +53,7 @@ PLAIN_MODIFIERS = frozenset(
     "projection prediction auxiliary but if can must will may more most less least how what why".split()
 )
 _HOURS = re.compile(
-    rf"({NUMBER})\s?(?:(gpu|tpu|a100|h100|v100|cpu)[-\s]?)?(hours?|hrs?|h|days?|d|weeks?|minutes?|min)\b(?:\s*(?:\(|on|x|×|\*|with|using)\s*(?:an?\s+|the\s+)?({NUMBER})?\s*(?:x\s*)?(?:nvidia\s+)?(?:gpus?|a100s?|h100s?|v100s?|tpus?|cards?|4090s?|3090s?|a6000s?|t4s?))?",
+    rf"({NUMBER})\s?(?:(gpu|tpu|a100|h100|v100|cpu)[-\s]?)?(hours?|hrs?|h|days?|(?-i:d)(?=\s*(?:\(|on\b|with\b|using\b|per\b|each\b|x\b|×|\*|[,.;/]|$))|weeks?|minutes?|min)\b(?:\s*(?:\(|on|x|×|\*|with|using)\s*(?:an?\s+|the\s+)?({NUMBER})?\s*(?:x\s*)?(?:nvidia\s+)?(?:gpus?|a100s?|h100s?|v100s?|tpus?|cards?|4090s?|3090s?|a6000s?|t4s?))?",
     re.IGNORECASE,
 )
 _SCALE = {"h": 1.0, "d": 24.0, "w": 168.0, "m": 1 / 60}
