@@ -64,6 +64,8 @@ export class Page {
 
   show(picture: Picture): void {
     this.#base = picture;
+    // What was measured is seen without a click, whatever quantity it is.
+    for (const { quantity } of picture.measured) this.#shown.add(quantity);
     this.#steps = [];
     this.#cursor = null;
     byId("message").hidden = byId("text").hidden = true;

@@ -88,6 +88,18 @@ test("measured points stand at their value with their interval", async () => {
   await page.close();
 });
 
+test("what was measured is drawn at once, also where it is of the weights", async () => {
+  const document = picture("gradients");
+  const page = await openFile(run, document);
+  const button = page.locator("#legend").getByRole("button", { name: "weight gradient" });
+  assert.equal(await button.getAttribute("aria-pressed"), "true");
+  const point = document.measured.find(({ quantity, value }) => quantity === "weight_gradient" && value !== null);
+  const colour = await colourOf(page, "weight_gradient");
+  const at = await position(page, "log", point.place, point.value);
+  assert.ok((await around(page, "log", at, 6)).some((pixel) => near(pixel, colour)));
+  await page.close();
+});
+
 test("a number printed as 0 is an arrow down from its bound", async () => {
   const document = picture("mlp");
   const bound = {

@@ -16,10 +16,11 @@ from kaiming_mcp.server import create_server
 
 HERE = Path(__file__).parent
 PRINTED = HERE.parent / "data" / "model_texts"
+EXAMPLES = HERE.parents[1] / "examples"
 MEASURED = [4.4e-9, 2.6e-8, 1.5e-7, 9.0e-7, 5.4e-6, 3.2e-5, 1.9e-4, 1.1e-3]
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
-    # The four networks of the tour.
+    # The networks of the tour.
     "mlp": ("trace_signal", {"architecture": "repeat 20 { linear 64 64 ; relu }", "input": "64"}),
     "residual": (
         "trace_signal",
@@ -37,6 +38,23 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
         "trace_signal",
         {"architecture": (PRINTED / "03_repr_resnet18.txt").read_text("utf-8"), "input": "3x224x224"},
     ),
+    "gradients": (
+        "diagnose_gradients",
+        {
+            "symptom": "the first layers do not move",
+            "architecture": (EXAMPLES / "sigmoid8.txt").read_text("utf-8"),
+            "measurements": (EXAMPLES / "sigmoid8_gradients.csv").read_text("utf-8"),
+        },
+    ),
+    "denoiser": (
+        "trace_signal",
+        {
+            "architecture": (EXAMPLES / "denoiser.txt").read_text("utf-8"),
+            "input": "24x256x256",
+            "initialization": "he",
+        },
+    ),
+    "pinn": ("trace_signal", {"architecture": (EXAMPLES / "pinn.txt").read_text("utf-8")}),
     # A run of the same network beside its theory, and a person's own numbers.
     "simulated": ("trace_signal", {"architecture": "repeat 20 { linear 64 64 ; relu }", "simulate": True}),
     "diagnosed": (

@@ -1,4 +1,4 @@
-// The four networks of the tour, pixel by pixel. `make app-screenshots` renews the references; look at them then.
+// The networks of the tour, pixel by pixel. `make app-screenshots` renews the references; look at them then.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -19,6 +19,9 @@ const shots = [
   ["residual", {}],
   ["encoder", {}],
   ["resnet18", {}],
+  ["gradients", {}],
+  ["denoiser", {}],
+  ["pinn", {}],
   ["simulated", { scheme: "dark", width: 360 }],
 ];
 
