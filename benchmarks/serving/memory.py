@@ -21,6 +21,9 @@ IN_FLIGHT = 16
 ROWS = 10
 
 
+TRANSPORTS = {"stdio": stdio, "http": http}
+
+
 def calls_of_all_kinds(seed: int) -> list[tuple[str, dict[str, Any]]]:
     """A mix that no cache can hold: most calls light, as in a conversation, and every one a little different."""
     draw = random.Random(seed)
@@ -72,11 +75,12 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("calls", nargs="?", type=int, default=100_000)
     parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--transport", choices=TRANSPORTS, help="one of the two alone")
     options = parser.parse_args()
     print("| transport | calls | seconds | resident MB with workers |\n|---|---|---|---|")
-    for transport in (stdio, http):
-        async with transport("kaiming-mcp") as server:
-            await soak(server, transport.__name__, options.calls, 60 * options.minutes)
+    for name in [options.transport] if options.transport else TRANSPORTS:
+        async with TRANSPORTS[name]("kaiming-mcp") as server:
+            await soak(server, name, options.calls, 60 * options.minutes)
 
 
 if __name__ == "__main__":
