@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kaiming_mcp.architecture.read import read_architecture
+from kaiming_mcp.arithmetic import value_of
 from kaiming_mcp.diagnosis.residual.block.depth import read_blocks, read_trained
-from kaiming_mcp.diagnosis.residual.block.expression import constant, read_expression, tokens_of
+from kaiming_mcp.diagnosis.residual.block.expression import read_expression, tokens_of
 from kaiming_mcp.diagnosis.residual.block.formula import read_formula
 from kaiming_mcp.diagnosis.residual.block.reader import blocks_of
 from kaiming_mcp.diagnosis.residual.block.trunk import Map, course, described, even_scale, fixup_scale, log_growth
@@ -313,7 +314,7 @@ def test_other_sums_are_no_blocks(text: str) -> None:
 @settings(max_examples=150, deadline=None)
 def test_any_expression_is_read_or_left(text: str) -> None:
     node, _ = read_expression(tokens_of(text), 0)
-    assert node is None or constant(node) is None or math.isfinite(constant(node) or 0.0)
+    assert node is None or value_of(node) is None or math.isfinite(value_of(node) or 0.0)
     read_formula(text)
 
 

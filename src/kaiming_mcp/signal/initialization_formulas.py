@@ -9,13 +9,16 @@ import ast
 import math
 import re
 
+from kaiming_mcp.arithmetic import value_of
+
 LONGEST = 200
 """Characters of an argument in which formulas are looked for."""
+LARGEST_POWER = 16
+"""Exponent up to which a power is worked out."""
 _FANS = {
     **dict.fromkeys(("fan_in", "n", "n_in", "nin", "n_inputs", "in_features", "fan"), "in"),
     **dict.fromkeys(("fan_out", "n_out", "nout", "out_features"), "out"),
 }
-_CALLS = {"sqrt": math.sqrt, "math.sqrt": math.sqrt, "np.sqrt": math.sqrt}
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 _DRAWN = re.compile(r"\b(normal|gaussian|n|uniform|u)_?\s*\((.*)\)\s*$", re.IGNORECASE)
 _TARGET = re.compile(r"(?<=_\()\s*[a-z][\w.\[\]]*\s*,", re.IGNORECASE)
@@ -126,45 +129,14 @@ def _at_probes(formula: str) -> list[float] | None:
 
 def _value(formula: str, fan_in: float, fan_out: float) -> float | None:
     """A formula of numbers, roots and fans; None where it holds anything else."""
+    fans = {"in": fan_in, "out": fan_out}
+
+    def named(name: str) -> float | None:
+        fan = _FANS.get(name.lower())
+        return fans[fan] if fan else _CONSTANTS.get(name)
+
     try:
         tree = ast.parse(formula.replace("^", "**").strip(), mode="eval")
-        found = _walk(tree.body, {"in": fan_in, "out": fan_out})
-    except (SyntaxError, ValueError, OverflowError, ZeroDivisionError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return found if math.isfinite(found) else None
-
-
-def _walk(node: ast.expr, fans: dict[str, float]) -> float:
-    match node:
-        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            return float(number)
-        case ast.Name(id=name) if name.lower() in _FANS:
-            return fans[_FANS[name.lower()]]
-        case ast.Name(id=name) if name in _CONSTANTS:
-            return _CONSTANTS[name]
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -_walk(inner, fans)
-        case ast.UnaryOp(op=ast.UAdd(), operand=inner):
-            return _walk(inner, fans)
-        case ast.BinOp(left=left, op=op, right=right):
-            return _combined(op, _walk(left, fans), _walk(right, fans))
-        case ast.Call(func=function, args=[inner], keywords=[]) if ast.unparse(function) in _CALLS:
-            return math.sqrt(_walk(inner, fans))
-        case _:
-            raise ValueError("no number")
-
-
-def _combined(op: ast.operator, a: float, b: float) -> float:
-    match op:
-        case ast.Add():
-            return a + b
-        case ast.Sub():
-            return a - b
-        case ast.Mult():
-            return a * b
-        case ast.Div():
-            return a / b
-        case ast.Pow() if abs(b) <= 16:
-            return math.pow(a, b)
-        case _:
-            raise ValueError("no number")
+    return value_of(tree.body, named, LARGEST_POWER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 
 MOST_TOKENS, LONGEST, DEEPEST = 3_000, 200, 12
@@ -95,42 +94,6 @@ def read_expression(tokens: list[str], at: int) -> tuple[ast.expr | None, int]:
         return ast.parse(" ".join(made[:good]), mode="eval").body, max(end, at + 1)
     except (SyntaxError, ValueError, RecursionError):
         return None, at + 1
-
-
-def constant(node: ast.expr) -> float | None:
-    """The value of an expression without names; None where it has none or is not finite."""
-    try:
-        value = _value(node)
-    except (ArithmeticError, ValueError):
-        return None
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _value(node: ast.expr) -> float | None:
-    match node:
-        case ast.Constant(value=int() | float() as value):
-            return float(value)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return None if (value := _value(inner)) is None else -value
-        case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
-            return None if (value := _value(inner)) is None else math.sqrt(value)
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = _value(left), _value(right)
-            if a is None or b is None:
-                return None
-            match op:
-                case ast.Add():
-                    return a + b
-                case ast.Sub():
-                    return a - b
-                case ast.Mult():
-                    return a * b
-                case ast.Div():
-                    return a / b
-                case _:
-                    return math.pow(a, b)
-        case _:
-            return None
 
 
 def name_of(node: ast.expr) -> str:

@@ -11,9 +11,9 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from kaiming_mcp.arithmetic import value_of
 from kaiming_mcp.diagnosis.residual.block.expression import (
     NOT_NAMES,
-    constant,
     name_of,
     plain,
     read_expression,
@@ -78,11 +78,11 @@ def _as_block(node: ast.expr, text: str, tokens: list[str], end: int, assigned: 
             case ast.Call(args=[inner, *_]) if kind := _kind(node, "norm-after", "activation-after"):
                 after.insert(0, f"{kind} {_last(node)}")
                 node = inner
-            case ast.BinOp(left=left, op=ast.Div(), right=right) if value := constant(right):
+            case ast.BinOp(left=left, op=ast.Div(), right=right) if value := value_of(right):
                 factor, node = factor / value, left
-            case ast.BinOp(left=left, op=ast.Mult(), right=right) if (value := constant(left)) is not None:
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if (value := value_of(left)) is not None:
                 factor, node = factor * value, right
-            case ast.BinOp(left=left, op=ast.Mult(), right=right) if (value := constant(right)) is not None:
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if (value := value_of(right)) is not None:
                 factor, node = factor * value, left
             case _:
                 return None
@@ -138,7 +138,7 @@ def _term(node: ast.expr) -> _Term | None:
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return _product(left, right) or _product(right, left) or _weighed(left, right) or _weighed(right, left)
         case ast.BinOp(left=left, op=ast.Div(), right=right):
-            value, inner = constant(right), _term(left)
+            value, inner = value_of(right), _term(left)
             if inner is None:
                 return None
             if value:
@@ -151,7 +151,7 @@ def _term(node: ast.expr) -> _Term | None:
 
 
 def _product(one: ast.expr, other: ast.expr) -> _Term | None:
-    value, inner = constant(one), _term(other)
+    value, inner = value_of(one), _term(other)
     return replace(inner, factor=inner.factor * value) if value is not None and inner is not None else None
 
 
