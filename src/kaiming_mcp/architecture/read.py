@@ -41,8 +41,10 @@ class NotAnArchitectureError(ReadError):
     """No known format was recognised: prose, or something that is no network."""
 
 
-def read_architecture(text: str, wanted: str = "") -> Reading:
+def read_architecture(text: str, wanted: str = "", entering: int = 0) -> Reading:
     """Read the networks of a text in whichever formats it holds; the one named `wanted` comes first.
+
+    `entering` is the width of the input where it is known, for layers jotted down without it.
 
     Raises:
         NotAnArchitectureError: no format was recognised.
@@ -57,7 +59,13 @@ def read_architecture(text: str, wanted: str = "") -> Reading:
     if looks_like_notation(text) and (not looks_like_torch_repr(text) or 'unknown "' in text):
         return _first(read_notation(text), wanted)
     found = Parts(source=text) if is_bare(text) else parts(text)
-    reading = _printed(text, found) or _written(found, wanted) or _tabled(text) or _configured(text) or _jotted(text)
+    reading = (
+        _printed(text, found)
+        or _written(found, wanted)
+        or _tabled(text)
+        or _configured(text)
+        or _jotted(text, entering)
+    )
     if reading is not None:
         return _first(_with_gaps(reading, text), wanted)
     raise NotAnArchitectureError(f"{_what(text)} {ACCEPTED}.")
@@ -126,8 +134,8 @@ def _configured(text: str) -> Reading | None:
     return read_config(text) if looks_like_config(text) else None
 
 
-def _jotted(text: str) -> Reading | None:
-    return read_shorthand(text) if looks_like_shorthand(text) else None
+def _jotted(text: str, entering: int) -> Reading | None:
+    return read_shorthand(text, entering) if looks_like_shorthand(text) else None
 
 
 def _unless(read: Callable[[], Reading | None]) -> Reading | ReadError | None:

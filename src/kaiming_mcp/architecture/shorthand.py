@@ -60,6 +60,8 @@ class _Jotting:
     """What was collected on the way through the text."""
 
     steps: list[Node]
+    entering: int = 0
+    """Width of the input, for a dense layer that nothing stands before; 0 where it is not known."""
     width: int = 0
     known: int = 0
     foreign: int = 0
@@ -76,13 +78,13 @@ def looks_like_shorthand(text: str) -> bool:
     return weighted and len(found.steps) > 1 and found.foreign <= FOREIGN * (found.known + found.foreign)
 
 
-def read_shorthand(text: str) -> Reading:
-    """Read layers in the order written.
+def read_shorthand(text: str, entering: int = 0) -> Reading:
+    """Read layers in the order written; `entering` is the width of the input where it is known.
 
     Raises:
         ReadError: a width is not said.
     """
-    found = _jotted(text)
+    found = _jotted(text, entering)
     vague = next((la for la, _ in layers(Sequence(tuple(found.steps))) if _is_vague(la)), None)
     if vague is not None:
         raise ReadError(
@@ -114,8 +116,8 @@ def jotted(text: str) -> list[Node] | None:
     return found.steps if found.steps and not found.foreign else None
 
 
-def _jotted(text: str) -> _Jotting:
-    found, at, line = _Jotting([]), 0, 1
+def _jotted(text: str, entering: int = 0) -> _Jotting:
+    found, at, line = _Jotting([], entering), 0, 1
     while at < len(text):
         aside = _ASIDE.match(text, at)
         if aside is not None:
@@ -135,7 +137,13 @@ def _jotted(text: str) -> _Jotting:
         if arguments and re.search(r"Conv\dd$", item["cls"]) and not _KERNEL.match(arguments):
             arguments += ", kernel_size=3, padding=1"
             found.usual += times
-        made = _layers(item["cls"], arguments, found.width, Origin(line, " ".join(item[0].split())[:120]))
+        dense = item["cls"].rpartition(".")[2] == "Dense"
+        made = _layers(
+            item["cls"],
+            arguments,
+            found.width or (found.entering if dense else 0),
+            Origin(line, " ".join(item[0].split())[:120]),
+        )
         line += item[0].count("\n")
         if not made or not 0 < times <= MOST_TIMES:
             found.foreign += size

@@ -76,15 +76,8 @@ def read_network(sent: Sent, roots: Roots = ()) -> ReadNetwork | str:
             raise ToolError(f"`input`: {error}") from error
     source = read_source("architecture", sent.architecture, roots)
     try:
-        try:
-            reading = read_architecture(source.text, source.fragment)
-        except NotAnArchitectureError:
-            raise
-        except ReadError:
-            with_width = _with_width(source.text, shape)
-            if with_width is None:
-                raise
-            reading = read_architecture(with_width, source.fragment)
+        entering = shape.features if shape is not None and not shape.positions else None
+        reading = read_architecture(source.text, source.fragment, entering or 0)
     except NotAnArchitectureError as nothing:
         hint = f" To have a file read, send path:{source.text.strip()}" if is_file_name(source.text) else ""
         return f"{nothing}{hint}"
@@ -138,13 +131,6 @@ def _turned(shape: Shape, network: Network) -> Shape:
     if width is not None and shape.features != width and shape.positions == (width,) and shape.features:
         return Shape(width, (shape.features,))
     return shape
-
-
-def _with_width(text: str, shape: Shape | None) -> str | None:
-    """Layers jotted down whose first width only the `input` argument tells."""
-    if shape is None or not shape.features or shape.positions or "input" in text:
-        return None
-    return re.sub(r"\bDense\(([^()]*)\)", rf"Dense(\1, input_dim={shape.features})", text, count=1)
 
 
 def _without_weights(network: Network, text: str) -> str:
